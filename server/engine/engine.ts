@@ -251,7 +251,12 @@ export interface Engine {
   /** Runs a command to its end with bounded output; for small administrative commands. */
   run(id: string, spec: ExecSpec, input?: string): Promise<{ exitCode: number; stdout: string; stderr: string }>
   /** Calls back a line at a time, in order; the promise ends with the stream or when `signal` aborts. */
-  followLogs(id: string, options: LogOptions, onLine: (line: ContainerLine) => void, signal?: AbortSignal): Promise<void>
+  followLogs(
+    id: string,
+    options: LogOptions,
+    onLine: (line: ContainerLine) => void,
+    signal?: AbortSignal,
+  ): Promise<void>
   putArchive(id: string, path: string, tar: Readable): Promise<void>
   getArchive(id: string, path: string): Promise<Readable>
   usage(id: string): Promise<Usage>

@@ -1,0 +1,55 @@
+# What package.json says, read once, and the config vars that steer the build.
+
+# Fills the variables named after what they hold; scripts in the associative array `scripts`.
+read_manifest() {
+  local lines log=$PAAS_WORK_DIR/out/manifest.log name
+  mapfile -t lines < <(jq --raw-output --from-file lib/manifest.jq "$BUILD_DIR/package.json" 2>"$log" || true)
+  if ((${#lines[@]} != 14)); then
+    IFS= read -r name <"$log" || true
+    stop 'package.json is not valid JSON.' "${name#jq: error*: }" 'Mend it, commit and push again.'
+  fi
+  engine_node=${lines[0]} engine_npm=${lines[1]} engine_yarn=${lines[2]} engine_pnpm=${lines[3]}
+  package_manager=${lines[4]} main_file=${lines[5]} start_script=${lines[6]} start_hooks=${lines[7]}
+  read -ra script_names <<<"${lines[8]}"
+  install_scripts=${lines[9]} local_packages=${lines[10]} has_dev_dependencies=${lines[11]}
+  mapfile -t cache_directories < <(jq --raw-output '.[]' <<<"${lines[12]}")
+  install_manifest=${lines[13]}
+}
+
+has_script() { [[ " ${script_names[*]} " == *" $1 "* ]]; }
+
+# Config vars are looked at one by one: the rest of the build's own shell has nothing to do with them.
+read_settings() {
+  config_var NODE_ENV production
+  node_env=$value
+  config_var NODE_MODULES_CACHE true
+  reuse_allowed=$value
+  config_var NPM_CONFIG_PRODUCTION ''
+  npm_production=$value
+  config_var YARN_PRODUCTION ''
+  yarn_production=$value
+  config_var PNPM_SKIP_PRUNING false
+  pnpm_skip_pruning=$value
+}
+
+# Puts a config var, or a fallback, into `value`.
+config_var() {
+  value=$2
+  if [[ -f $ENV_DIR/$1 ]]; then read -r value <"$ENV_DIR/$1" || true; fi
+}
+
+# Runs a command in the app's folder, as the app's own scripts expect it: config vars, Node.js on PATH, NODE_ENV.
+in_app() (
+  export_config_vars
+  trap - ERR
+  export PATH=/app/.heroku/node/bin:$PATH:$BUILD_DIR/node_modules/.bin NODE_HOME=/app/.heroku/node
+  local tool
+  for tool in npm yarn pnpm; do [[ ! -d /app/.heroku/$tool/bin ]] || PATH=/app/.heroku/$tool/bin:$PATH; done
+  export NODE_ENV=${NODE_ENV:-production} NPM_CONFIG_LOGLEVEL=${NPM_CONFIG_LOGLEVEL:-error} CI=${CI:-true}
+  export npm_config_cache=$CACHE_DIR/npm npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false
+  export npm_config_logs_max=0 npm_config_progress=false npm_config_prefer_offline=true
+  export YARN_CACHE_FOLDER=$CACHE_DIR/yarn YARN_ENABLE_GLOBAL_CACHE=false YARN_ENABLE_TELEMETRY=0 npm_config_store_dir=$CACHE_DIR/pnpm
+  # Compiled add-ons need the runtime's headers, which lie beside it.
+  [[ ! -d $node_root/include/node ]] || export npm_config_nodedir=$node_root
+  cd "$BUILD_DIR" && "$@"
+)

@@ -1,0 +1,160 @@
+# Where the Node.js comes from: the providers in PAAS_RUNTIME_PROVIDERS, in order. Fills `node_version` and `node_root`
+# (the tree during the build; in the dyno it is /app/.heroku/node).
+#
+# bundled: runtimes that the build image carries. mirror: archives in PAAS_MIRROR_DIR. upstream: the Node.js download
+# site. npm: the packages node-linux-* of the npm registry. There is never a silent other version: what can't be had
+# stops the build, with what there is and the line to change.
+
+readonly runtime_path=app/.heroku/node
+readonly PAAS_RUNTIMES_DIR=${PAAS_RUNTIMES_DIR:-/opt/paas/runtimes}
+case $HOSTTYPE in aarch64) readonly node_arch=arm64 ;; *) readonly node_arch=x64 ;; esac
+
+obtain_runtime() {
+  local provider best asked=${wanted_in:+ ($wanted_in: $wanted_node)}
+  local -a looked=() there_is=() matching=()
+  for provider in ${PAAS_RUNTIME_PROVIDERS//,/ }; do
+    case $provider in
+      bundled) runtime_from_image || continue ;;
+      mirror) runtime_from_previous_build || runtime_from_mirror || continue ;;
+      upstream) runtime_from_previous_build || runtime_from_upstream || continue ;;
+      npm) runtime_from_previous_build || runtime_from_npm || continue ;;
+      *) continue ;;
+    esac
+    step "Using Node.js $node_version$asked"
+    return 0
+  done
+  refuse_version
+}
+
+runtime_from_image() {
+  local found=("$PAAS_RUNTIMES_DIR"/node-*) version
+  found=("${found[@]##*/node-}")
+  [[ ${found[0]} != '*' ]] || found=()
+  there_is+=("${found[@]}")
+  looked+=("the build image: ${found[*]:-nothing}")
+  matching_versions "${wanted_node:-*}" "${found[@]}"
+  best_version "${matching[@]}"
+  [[ -n $best ]] || return 1
+  node_version=$best node_root=$PAAS_RUNTIMES_DIR/node-$best
+  digest "runtime $best"
+  # The same tree for every app: the control plane may have it already, by this key.
+  describe_layer node "$runtime_path" "$layer_key" ",\"version\":\"$best\",\"shared\":true,\"from\":\"$node_root\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
+  if layer_fits node "$layer_key"; then reuse_layer node "$runtime_path"; else link_layer "$node_root" "$runtime_path"; fi
+}
+
+# The runtime of the previous build, when it is still what the app asks for.
+runtime_from_previous_build() {
+  local field
+  read_previous_layer node || return 1
+  previous_field version
+  matching_versions "${wanted_node:-*}" "$field"
+  ((${#matching[@]} == 1)) || return 1
+  digest "runtime $field"
+  layer_fits node "$layer_key" || return 1
+  reuse_layer node "$runtime_path"
+  node_version=$field node_root=$PAAS_PREVIOUS_DIR/layers/node
+}
+
+# Archives as Node.js publishes them, node-v22.1.0-linux-x64.tar.xz, with a checksum in NAME.sha256 beside them if any.
+runtime_from_mirror() {
+  local file versions=() wanted got
+  for file in "$PAAS_MIRROR_DIR"/node-v*-linux-"$node_arch".tar.*; do
+    [[ ! ${file##*/} =~ ^node-v([0-9]+\.[0-9]+\.[0-9]+)-linux- ]] || versions+=("${BASH_REMATCH[1]}")
+  done
+  there_is+=("${versions[@]}")
+  looked+=("the mirror: ${versions[*]:-nothing}")
+  matching_versions "${wanted_node:-*}" "${versions[@]}"
+  best_version "${matching[@]}"
+  [[ -n $best ]] || return 1
+  local found=("$PAAS_MIRROR_DIR/node-v$best-linux-$node_arch".tar.[gxz]*)
+  for file in "${found[@]}"; do [[ $file == *.sha256 ]] || break; done
+  if [[ -f $file.sha256 ]]; then
+    read -r wanted _ <"$file.sha256" || true
+    got=$(sha256sum <"$file")
+    [[ ${got%% *} == "$wanted" ]] || stop "The mirror's archive ${file##*/} does not match its checksum." 'Put it there again.'
+  fi
+  unpack_runtime "$file" || stop "The mirror's archive ${file##*/} is damaged." 'Put it there again.'
+}
+
+unpack_runtime() {
+  detail "Unpacking Node.js $best"
+  mkdir -p "$PAAS_LAYERS_DIR/node"
+  tar --extract --file="$1" --directory="$PAAS_LAYERS_DIR/node" --strip-components=1 || return 1
+  keep_runtime
+}
+
+keep_runtime() {
+  digest "runtime $best"
+  describe_layer node "$runtime_path" "$layer_key" ",\"version\":\"$best\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
+  node_version=$best node_root=$PAAS_LAYERS_DIR/node
+  link_layer "$node_root" "$runtime_path"
+}
+
+runtime_from_upstream() {
+  local site=${PAAS_NODE_DIST_URL:-https://nodejs.org/dist} file=$PAAS_WORK_DIR/out/node.tar.xz name sum
+  local get=(curl --silent --show-error --fail --location --proto '=https' --proto-redir '=https'
+    --connect-timeout "$CURL_CONNECT_TIMEOUT" --max-time "$CURL_TIMEOUT" --retry 2)
+  if [[ $wanted_node =~ ^[v=]?([0-9]+\.[0-9]+\.[0-9]+)$ ]]; then
+    best=${BASH_REMATCH[1]}
+  else
+    mapfile -t matching < <("${get[@]}" "$site/index.json" 2>"$file.log" | jq --raw-output '.[].version[1:]' 2>/dev/null)
+    if ((${#matching[@]} == 0)); then
+      looked+=('nodejs.org: not reached')
+      return 1
+    fi
+    matching_versions "${wanted_node:-*}" "${matching[@]}"
+    best_version "${matching[@]}"
+  fi
+  name=node-v$best-linux-$node_arch.tar.xz
+  if [[ -z $best ]] || ! "${get[@]}" --output "$file" "$site/v$best/$name" 2>"$file.log"; then
+    looked+=("nodejs.org: $([[ -s $file.log ]] && tail -n 1 "$file.log" || printf 'no such version')")
+    return 1
+  fi
+  sum=$("${get[@]}" "$site/v$best/SHASUMS256.txt" 2>/dev/null | grep -F "  $name")
+  [[ $(sha256sum <"$file") == "${sum%% *}"* && -n $sum ]] || stop "Node.js $best from nodejs.org does not match its checksum." 'Push again.'
+  unpack_runtime "$file"
+}
+
+# The registry's packages hold node and its headers; npm comes as a package of its own, of a release that this Node.js runs.
+runtime_from_npm() {
+  local helper=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch log=$PAAS_WORK_DIR/out/node-npm.log npm_release all
+  helper=${helper[-1]}
+  [[ -x $helper/bin/npm ]] || return 1
+  local npm=(env "PATH=$helper/bin:$PATH" npm_config_cache="$PAAS_WORK_DIR/out/npm-cache" npm_config_update_notifier=false npm)
+  all=$("${npm[@]}" view "$package" versions --json 2>"$log") || { looked+=('the npm registry: not reached'); return 1; }
+  mapfile -t matching < <(jq --raw-output '.[] | select(test("^[0-9.]+$"))' <<<"$all")
+  matching_versions "${wanted_node:-*}" "${matching[@]}"
+  best_version "${matching[@]}"
+  [[ -n $best ]] || { looked+=("the npm registry: no such version of $package"); return 1; }
+  case ${best%%.*} in
+    [0-9] | 1[0-3]) npm_release=6 ;;
+    14 | 15) npm_release=8 ;;
+    16 | 17) npm_release=9 ;;
+    18 | 19 | 2[01]) npm_release=10 ;;
+    *) npm_release=11 ;;
+  esac
+  detail "Downloading Node.js $best from the npm registry"
+  if ! "${npm[@]}" install --silent --no-save --ignore-scripts --prefix "$PAAS_WORK_DIR/out/node-npm" "$package@$best" "npm@$npm_release" \
+    >"$log" 2>&1 </dev/null; then
+    looked+=("the npm registry: there is $best, but it could not be installed")
+    return 1
+  fi
+  mv "$PAAS_WORK_DIR/out/node-npm/node_modules/$package" "$PAAS_LAYERS_DIR/node"
+  mkdir -p "$PAAS_LAYERS_DIR/node/lib/node_modules"
+  mv "$PAAS_WORK_DIR/out/node-npm/node_modules/npm" "$PAAS_LAYERS_DIR/node/lib/node_modules/npm"
+  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$PAAS_LAYERS_DIR/node/bin/npm"
+  ln -s ../lib/node_modules/npm/bin/npx-cli.js "$PAAS_LAYERS_DIR/node/bin/npx"
+  keep_runtime
+}
+
+refuse_version() {
+  local best line IFS=' '
+  best_version "${there_is[@]}"
+  case $wanted_in in
+    engines.node*) line="package.json:  \"engines\": { \"node\": \"${best%%.*}.x\" }" ;;
+    *) line="$wanted_in:  ${best%%.*}" ;;
+  esac
+  printf -v looked '%s; ' "${looked[@]}"
+  stop "Node.js $wanted_node can't be had here (asked for in $wanted_in)." "Looked in ${looked%; }." \
+    "There is: ${there_is[*]:-nothing}" "Put the wanted version into the mirror, or change this line in $line"
+}

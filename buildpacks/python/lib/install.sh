@@ -1,0 +1,164 @@
+# Installs the dependencies into the environment: a virtual environment at its fixed place in the dyno, made with uv.
+#
+# The environment is the layer `python`. When nothing that decides its content has changed, the previous build's is
+# linked instead, and no installer starts.
+
+readonly poetry_release=poetry==2.2.1 pipenv_release=pipenv==2025.0.4
+
+install_dependencies() {
+  local facts="$installer $python_version $plain_pip" name
+  # Settings that change what an index answers count as inputs; names only go into the log, values only into the digest.
+  for name in PIP_INDEX_URL PIP_EXTRA_INDEX_URL UV_INDEX_URL UV_EXTRA_INDEX_URL UV_INDEX UV_DEFAULT_INDEX PIP_CONSTRAINT; do
+    [[ ! -f $ENV_DIR/$name ]] || facts+=" $name=$(<"$ENV_DIR/$name")"
+  done
+  digest "$facts" "${inputs[@]}"
+  local key=$layer_key
+  if [[ -z $source_reason ]] && layer_fits python "$key"; then
+    step "Using the dependencies of the previous build ($installer inputs unchanged)"
+    reuse_layer python "$environment_path"
+    [[ $previous_layer != *'"editable":true'* ]] || link_source
+    return 0
+  fi
+  explain_install
+  use_cache
+  make_environment
+  "install_with_$installer"
+  finish_environment "$key"
+}
+
+explain_install() {
+  if [[ -n $source_reason ]]; then
+    detail "Dependencies are installed in each build: $source_reason."
+  elif [[ $layer_miss != 'first build' ]]; then
+    detail "Dependencies are installed again: $layer_miss."
+  fi
+}
+
+make_environment() {
+  local log=$PAAS_WORK_DIR/out/environment.log seed=()
+  # Hooks and one-off dynos expect pip where pip is the app's installer.
+  case $installer in pip | pipenv | setup | none) seed=(--seed) ;; esac
+  mkdir -p "$PAAS_LAYERS_DIR/python"
+  link_layer "$PAAS_LAYERS_DIR/python" "$environment_path"
+  export UV_CACHE_DIR=$CACHE_DIR/uv UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_COMPILE_BYTECODE=1
+  export PYC_INVALIDATION_MODE=UNCHECKED_HASH NO_COLOR=1
+  export UV_LINK_MODE=copy
+  [[ $PAAS_LAYERS_DIR != "$PAAS_WORK_DIR"/* ]] || UV_LINK_MODE=hardlink
+  uv venv --quiet --no-project --allow-existing "${seed[@]}" --python "$python_executable" "$environment" \
+    >"$log" 2>&1 </dev/null || stop_with_tail "$log" 'The Python environment could not be made.' \
+    'If a package index is named above, check that the build can reach it, and push again.'
+}
+
+# Runs an installer in the app's folder with its config vars; stops the build with the installer's last lines.
+run_installer() {
+  local log=$PAAS_WORK_DIR/out/install.log shown=$1
+  shift
+  step "Installing dependencies using '$shown'"
+  quiet_lines='^(Using (CPython|Python) .*|Installed [0-9]+ .* in .*|Audited .*|Creating virtual environment.*)$' \
+    indented "$log" with_index_settings "$@" && return 0
+  stop_with_tail "$log" "Dependencies could not be installed: $shown failed." \
+    'The last lines above are its own. Mend the dependency they name, commit and push again.'
+}
+
+# uv reads no PIP_* settings; apps with a private index have them.
+with_index_settings() (
+  export_config_vars
+  trap - ERR
+  [[ -z ${PIP_INDEX_URL:-} || -n ${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-} ]] || export UV_DEFAULT_INDEX=$PIP_INDEX_URL
+  [[ -z ${PIP_EXTRA_INDEX_URL:-} || -n ${UV_INDEX:-}${UV_EXTRA_INDEX_URL:-} ]] || export UV_INDEX=$PIP_EXTRA_INDEX_URL
+  export UV_PROJECT_ENVIRONMENT=$environment VIRTUAL_ENV=$environment PATH=$environment/bin:$PATH
+  cd "$BUILD_DIR" && "$@"
+)
+
+install_with_pip() {
+  if [[ -n $plain_pip ]]; then
+    # uv refuses editable checkouts; pip puts them into the environment's src/.
+    run_installer 'pip install -r requirements.txt' "$environment/bin/python" -m pip install --no-input \
+      --progress-bar off --disable-pip-version-check --src "$environment/src" --no-compile -r requirements.txt
+    return
+  fi
+  # pip looks for the best version in all indexes, and so do requirements files written for it.
+  run_installer 'uv pip install -r requirements.txt' uv pip install --python "$environment/bin/python" \
+    --index-strategy unsafe-best-match -r requirements.txt
+}
+
+install_with_setup() {
+  run_installer 'uv pip install .' uv pip install --python "$environment/bin/python" .
+}
+
+install_with_none() { :; }
+
+install_with_uv() {
+  run_installer 'uv sync --locked --no-default-groups' uv sync --python "$environment/bin/python" --locked --no-default-groups
+}
+
+install_with_project() {
+  run_installer 'uv sync --no-default-groups' uv sync --python "$environment/bin/python" --no-default-groups
+}
+
+install_with_poetry() {
+  local sync=(uvx --quiet --python "$python_executable" --from "$poetry_release" poetry)
+  local POETRY_CACHE_DIR=$CACHE_DIR/poetry
+  export POETRY_CACHE_DIR POETRY_VIRTUALENVS_CREATE=false POETRY_NO_INTERACTION=1
+  run_installer 'poetry sync --only main' "${sync[@]}" sync --only main --no-ansi
+}
+
+# Pipfile.lock becomes a list with hashes, which uv installs many times faster than pipenv would.
+install_with_pipenv() {
+  local pipenv=(uvx --quiet --python "$python_executable" --from "$pipenv_release" pipenv) list=$PAAS_WORK_DIR/out/requirements.txt
+  export PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VENV_IN_PROJECT=0 WORKON_HOME=$PAAS_WORK_DIR/out/pipenv
+  if [[ ! -f $BUILD_DIR/Pipfile.lock ]]; then
+    run_installer 'pipenv lock' "${pipenv[@]}" lock
+  elif [[ -f $BUILD_DIR/Pipfile ]]; then
+    run_installer 'pipenv verify' "${pipenv[@]}" verify
+  fi
+  with_index_settings "${pipenv[@]}" requirements --hash >"$list" 2>"$list.log" </dev/null ||
+    stop_with_tail "$list.log" 'Pipfile.lock could not be read.' 'Run pipenv lock, commit and push again.'
+  run_installer 'uv pip install from Pipfile.lock' uv pip install --python "$environment/bin/python" -r "$list"
+}
+
+# Editable packages point at the build folder; in the dyno the source is at /app. During the rest of the build /app leads
+# to the source.
+finish_environment() {
+  local key=$1 files=("$environment"/lib/python3.*/site-packages/*.pth
+    "$environment"/lib/python3.*/site-packages/__editable__*.py "$environment"/lib/python3.*/site-packages/*.dist-info/direct_url.json)
+  local file mention=()
+  for file in "${files[@]}"; do [[ ! -f $file ]] || ! grep -q -F "$BUILD_DIR" "$file" || mention+=("$file"); done
+  if ((${#mention[@]} > 0)); then
+    sed -i "s,$BUILD_DIR\\b,/app,g" "${mention[@]}"
+    link_source
+  fi
+  case $plain_pip:$installer in
+    yes:* | *:poetry | *:setup)
+      "$environment/bin/python" -m compileall -qq -f -j 0 --invalidation-mode unchecked-hash \
+        "$environment"/lib/python3.*/site-packages >/dev/null 2>&1 </dev/null || true
+      ;;
+  esac
+  bound_cache uv 1500
+  bound_cache poetry 500
+  local more=",\"python\":\"$python_version\""
+  [[ -z $source_reason ]] || key=none
+  [[ -z $unpinned ]] || more+=",\"stale_at\":$((EPOCHSECONDS + 24 * 3600))"
+  ((${#mention[@]} == 0)) || more+=',"editable":true'
+  describe_layer python "$environment_path" "$key" "$more"
+}
+
+# Makes /app lead to the source, entry by entry, for packages that are linked to it.
+link_source() {
+  local entry
+  for entry in "$BUILD_DIR"/* "$BUILD_DIR"/.[!.]*; do
+    [[ ! -e $entry || -e /app/${entry##*/} ]] || ln -s "$entry" /app/
+  done
+}
+
+# Fills `installed` with the installed distributions: lower case, dashes, a space around each.
+list_installed() {
+  local found=("$environment"/lib/python3.*/site-packages/*.dist-info) name
+  installed=' '
+  for name in "${found[@]}"; do
+    name=${name##*/}
+    name=${name%%-[0-9]*}
+    installed+="${name//[_.]/-} "
+  done
+  installed=${installed,,}
+}

@@ -1,0 +1,50 @@
+import type { App } from '../../api-types.js'
+import { addAppRemote, defaultRemote } from '../../app-remotes.js'
+import { command } from '../../command.js'
+import { isInGitRepository } from '../../git.js'
+import { action, appLabel, print } from '../../output.js'
+
+export const appsCreate = command({
+  name: 'apps:create',
+  aliases: ['create'],
+  description: 'create an app',
+  details:
+    'In a git repository it also adds a remote, so that git push paas master deploys.\ngit is told to ask paas for the token: a push asks for nothing.',
+  args: { name: { description: 'name of the app; one is made up when it is left out' } },
+  flags: {
+    app: { short: 'a', value: 'APP', description: 'name of the app' },
+    remote: { short: 'r', value: 'REMOTE', description: "name of the git remote; 'paas' unless given" },
+    stack: { short: 's', value: 'STACK', description: 'stack of the app' },
+    region: { value: 'REGION', description: 'region of the app' },
+    'no-remote': { short: 'n', description: 'leave git alone' },
+  },
+  examples: ['create my-app', 'apps:create my-app --remote staging'],
+  async run({ args, flags, api, config }) {
+    const name = args.name ?? flags.app ?? config.app
+    const label = name === undefined ? 'app' : appLabel(name, 'stderr')
+    const wanted = {
+      ...(name === undefined ? {} : { name }),
+      ...(flags.stack === undefined ? {} : { stack: flags.stack }),
+      ...(flags.region === undefined ? {} : { region: flags.region }),
+    }
+    const app = await action(
+      `Creating ${label}`,
+      () => api.post<App>('/apps', wanted),
+      (made) => (name === undefined ? `${appLabel(made.name, 'stderr')}, ${webUrl(made)}` : webUrl(made)),
+    )
+    if (!flags['no-remote'] && (await isInGitRepository())) {
+      const remote = flags.remote ?? defaultRemote
+      const isNew = await addAppRemote(app, remote, config)
+      return { app, remote, isNew }
+    }
+    return { app }
+  },
+  print({ app, remote, isNew }) {
+    print(`${webUrl(app)} | ${app.git_url}`)
+    if (remote !== undefined) print(`Git remote ${remote} ${isNew ? 'added' : 'updated'}`)
+  },
+})
+
+function webUrl(app: App): string {
+  return app.web_url.replace(/\/$/, '')
+}

@@ -1,0 +1,40 @@
+import type { Account } from '../../api-types.js'
+import { ApiClient } from '../../api-client.js'
+import { command } from '../../command.js'
+import { CliError } from '../../errors.js'
+import { isLoopbackHost } from '../../loopback.js'
+import { action, print, warn } from '../../output.js'
+import { caFileOf } from '../../platform-ca.js'
+import { ask, canAsk, readStdin } from '../../prompt.js'
+
+export const login = command({
+  name: 'login',
+  aliases: ['auth:login'],
+  description: 'log in to the platform with a token',
+  details:
+    'Checks the token with the platform and stores it for this account, readable by nobody else.\nWithout --token it is asked for, or read from standard input, which keeps it out of the list of processes.',
+  flags: { token: { value: 'TOKEN', description: 'token to store' } },
+  examples: ['login', 'login < token.txt'],
+  async run({ flags, config, credentials }) {
+    warnIfReadable(config.apiOrigin)
+    const given =
+      flags.token ?? (canAsk() ? await ask(`Token for ${config.apiOrigin}: `, { hidden: true }) : await readStdin())
+    const token = given.trim()
+    if (!/^[\x21-\x7e]+$/.test(token))
+      throw new CliError('No token given. docker/up prints the first one; paas authorizations:create makes others.')
+    const api = new ApiClient({ origin: config.apiOrigin, token: () => token, caFile: caFileOf(config) })
+    const account = await action('Logging in', () => api.get<Account>('/account'))
+    credentials.store({ token, email: account.email })
+    if (config.apiKey !== undefined) warn('PAAS_API_KEY is set and goes before the stored token.')
+    return { email: account.email }
+  },
+  print({ email }) {
+    print(`Logged in as ${email}`)
+  },
+})
+
+function warnIfReadable(origin: string): void {
+  const { protocol, hostname } = new URL(origin)
+  if (protocol === 'http:' && !isLoopbackHost(hostname))
+    warn(`The token travels readable to ${origin}: use an https address.`)
+}

@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto'
+import { failpoint } from '../lib/failpoint.js'
+import type { Account } from '../model/account.js'
+import { type AddOn, type Attachment, findPlan, findService } from '../model/add-on.js'
+import type { App } from '../model/app.js'
+import { type ConfigVars, mergeConfigVars } from '../model/config-vars.js'
+import { invalid, notFound, PlatformError } from '../model/errors.js'
+import { asPostgresSecrets, postgresConfigVars, newPostgresSecrets, suggestAddOnName } from '../model/postgres-url.js'
+import type { Platform } from '../platform.js'
+import {
+  findAddOn,
+  findAttachment,
+  insertAddOn,
+  insertAttachment,
+  listAttachments,
+  markAddOnDestroyed,
+  readAddOnSecrets,
+  removeAttachment,
+} from '../store/add-ons.js'
+import { assignNetworkIndex } from '../store/apps.js'
+import { isUniqueViolation, type Transaction } from '../store/database.js'
+import { appNetworkCount } from '../model/subnets.js'
+import { appFor } from './access.js'
+import { announceRelease, createRelease, currentConfigVars, lockLiveApp } from './releases.js'
+
+export interface AddOnWish {
+  /** `heroku-postgresql` or `heroku-postgresql:standard-0`. */
+  readonly plan: string
+  readonly name?: string
+  readonly attachmentName?: string
+}
+
+const attachmentPattern = /^[A-Z][A-Z0-9_]{0,60}$/
+
+/** Makes an add-on for an app and attaches it: rows, a release with its URL; the add-on loop makes the thing itself. */
+export async function createAddOn(platform: Platform, account: Account, app: App, wish: AddOnWish): Promise<AddOn> {
+  const made = await platform.db.transaction(async (tx) => {
+    await lockLiveApp(tx, app)
+    const addOn = await insertNewAddOn(tx, app, wish)
+    const attachment = await attachWithin(tx, platform, app, addOn, wish.attachmentName)
+    failpoint('add-on-create.before-release')
+    const release = await releaseWith(
+      tx,
+      app,
+      account,
+      await attachmentVars(tx, attachment),
+      `Attach ${attachment.name} (${addOn.name})`,
+    )
+    failpoint('add-on-create.before-commit')
+    return { addOn, release }
+  })
+  failpoint('add-on-create.committed')
+  announceRelease(platform, app, account, made.release)
+  platform.nudgeAddOns()
+  return made.addOn
+}
+
+async function insertNewAddOn(tx: Transaction, app: App, wish: AddOnWish): Promise<AddOn> {
+  const found = findPlan(wish.plan)
+  if (!found) throw unknownPlan(wish.plan)
+  const name = wish.name ?? suggestAddOnName(Math.random)
+  if (!/^[a-z][a-z0-9-]{2,62}$/.test(name))
+    throw invalid('An add-on name must be 3 to 63 lower-case letters, digits and dashes.')
+  if (wish.name !== undefined && (await findAddOn(tx, name)))
+    throw invalid(`The add-on name ${name} is taken; choose another.`)
+  try {
+    return await insertAddOn(tx, {
+      id: randomUUID(),
+      name,
+      appId: app.id,
+      appName: app.name,
+      service: found.service.name,
+      plan: found.plan.name,
+      secrets: newPostgresSecrets(),
+    })
+  } catch (error) {
+    if (isUniqueViolation(error)) throw invalid(`The add-on name ${name} is taken; choose another.`)
+    throw error
+  }
+}
+
+function unknownPlan(plan: string): PlatformError {
+  const service = findService(plan.split(':')[0] ?? '')
+  return service
+    ? invalid(
+        `${service.name} has no plan '${plan.split(':')[1]?.slice(0, 40)}'; the plans are ${service.plans.map((p) => p.name).join(', ')}.`,
+      )
+    : notFound('add_on_service', `add-on service '${plan.slice(0, 60)}'. Available here: heroku-postgresql`)
+}
+
+/** Attaches within a transaction that locked the app, and gives the app its private network. */
+async function attachWithin(
+  tx: Transaction,
+  platform: Platform,
+  app: App,
+  addOn: AddOn,
+  wished?: string,
+): Promise<Attachment> {
+  const taken = new Set((await listAttachments(tx, { appId: app.id })).map((a) => a.name))
+  const name = wished?.toUpperCase() ?? freeAttachmentName(addOn, taken)
+  if (!attachmentPattern.test(name))
+    throw invalid('An attachment name must be capital letters, digits and underscores, such as DATABASE.')
+  if (taken.has(name)) throw invalid(`${app.name} has an attachment ${name} already; give another name with --as.`)
+  if ((await assignNetworkIndex(tx, app.id, appNetworkCount(platform.config.subnets))) === undefined)
+    throw new PlatformError('unavailable', 'All private networks of this machine are in use; widen PAAS_SUBNETS.')
+  return insertAttachment(tx, addOn.id, app.id, name)
+}
+
+/** DATABASE first, then a colour, as Heroku names them. */
+function freeAttachmentName(addOn: AddOn, taken: ReadonlySet<string>): string {
+  const first = findService(addOn.service)?.attachmentName ?? 'ADDON'
+  if (!taken.has(first)) return first
+  const colours =
+    'AMBER AQUA BLUE BRONZE COBALT COPPER CRIMSON CYAN GOLD GRAY GREEN IVORY JADE MAROON OLIVE ORANGE PINK PURPLE RED ROSE SILVER TEAL WHITE YELLOW'.split(
+      ' ',
+    )
+  return (
+    colours.map((c) => `HEROKU_POSTGRESQL_${c}`).find((c) => !taken.has(c)) ??
+    `HEROKU_POSTGRESQL_${randomUUID().slice(0, 8).toUpperCase()}`
+  )
+}
+
+async function attachmentVars(tx: Transaction, attachment: Attachment): Promise<ConfigVars> {
+  return postgresConfigVars(attachment.name, attachment.addOnName, asPostgresSecrets(await readAddOnSecrets(tx, attachment.addOnId)))
+}
+
+async function releaseWith(
+  tx: Transaction,
+  app: App,
+  account: Account,
+  change: Readonly<Record<string, string | null>>,
+  description: string,
+) {
+  const merged = mergeConfigVars(await currentConfigVars(tx, app.id), change)
+  return createRelease(tx, app.id, { configVars: merged, description, accountId: account.id })
+}
+
+/** Lets another app use an add-on. */
+export async function attachAddOn(
+  platform: Platform,
+  account: Account,
+  app: App,
+  addOn: AddOn,
+  name?: string,
+): Promise<Attachment> {
+  const made = await platform.db.transaction(async (tx) => {
+    await lockLiveApp(tx, app)
+    if (!(await findAddOn(tx, addOn.id))) throw notFound('add_on', 'add-on')
+    const attachment = await attachWithin(tx, platform, app, addOn, name)
+    const release = await releaseWith(
+      tx,
+      app,
+      account,
+      await attachmentVars(tx, attachment),
+      `Attach ${attachment.name} (${addOn.name})`,
+    )
+    failpoint('add-on-attach.before-commit')
+    return { attachment, release }
+  })
+  failpoint('add-on-attach.committed')
+  announceRelease(platform, app, account, made.release)
+  platform.nudgeAddOns()
+  return made.attachment
+}
+
+/** Takes an attachment away: its config var goes with a new release, and the way to the add-on closes. */
+export async function detachAddOn(platform: Platform, account: Account, attachment: Attachment): Promise<void> {
+  const app = await appFor(platform, account, attachment.appId)
+  const release = await platform.db.transaction(async (tx) => {
+    await lockLiveApp(tx, app)
+    if (!(await findAttachment(tx, attachment.id))) throw notFound('attachment')
+    const vars = Object.keys(await attachmentVars(tx, attachment))
+    await removeAttachment(tx, attachment.id)
+    const made = await releaseWith(
+      tx,
+      app,
+      account,
+      Object.fromEntries(vars.map((v) => [v, null])),
+      `Detach ${attachment.name} (${attachment.addOnName})`,
+    )
+    failpoint('add-on-detach.before-commit')
+    return made
+  })
+  failpoint('add-on-detach.committed')
+  announceRelease(platform, app, account, release)
+  platform.nudgeAddOns()
+}
+
+/** Detaches it from every app and marks it destroyed; its data is kept for the retention time. */
+export async function destroyAddOn(
+  platform: Platform,
+  account: Account,
+  addOn: AddOn,
+  confirm: string | undefined,
+): Promise<void> {
+  const owner = await appFor(platform, account, addOn.appId)
+  const others = (await listAttachments(platform.db, { addOnId: addOn.id })).filter((a) => a.appId !== owner.id)
+  if (others.length > 0 && confirm !== owner.name)
+    throw new PlatformError(
+      'confirmation_required',
+      `${addOn.name} is attached to ${others.map((a) => a.appName).join(', ')} too; detach it there, or confirm with --confirm ${owner.name}.`,
+    )
+  for (const attachment of await listAttachments(platform.db, { addOnId: addOn.id }))
+    await detachAddOn(platform, account, attachment)
+  failpoint('add-on-destroy.detached')
+  await markAddOnDestroyed(platform.db, addOn.id)
+  failpoint('add-on-destroy.committed')
+  platform.nudgeAddOns()
+}
+
+/** By id, or by name with the app it belongs to. */
+export async function attachmentFor(
+  platform: Platform,
+  account: Account,
+  reference: string,
+  appReference?: string,
+): Promise<Attachment> {
+  const byId = await findAttachment(platform.db, reference)
+  const attachment =
+    byId ??
+    (appReference === undefined
+      ? undefined
+      : (await listAttachments(platform.db, { appId: (await appFor(platform, account, appReference)).id })).find(
+          (a) => a.name === reference.toUpperCase().replace(/_URL$/, ''),
+        ))
+  if (!attachment) throw notFound('add_on attachment', 'attachment')
+  await appFor(platform, account, attachment.appId)
+  return attachment
+}

@@ -1,0 +1,47 @@
+/**
+ * The tenant's role and database, made so that a second call finds them: a role without any of PostgreSQL's special
+ * rights that owns one database and may connect to no other.
+ */
+import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import type { PostgresSecrets } from '../../model/postgres-url.js'
+import { quoteName, quoteValue, type TenantServer } from '../../store/tenant-postgres.js'
+
+const derive = promisify(pbkdf2)
+
+/** Sets role, password, connection limit and database to what they must be. `server` is connected to `postgres`. */
+export async function ensureTenant(server: TenantServer, tenant: PostgresSecrets, connections: number): Promise<void> {
+  const user = quoteName(tenant.user)
+  const database = quoteName(tenant.database)
+  const [found] = await server.query<{ role: boolean; database: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS role,
+            EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database`,
+    [tenant.user, tenant.database],
+  )
+  const verb = found?.role ? 'ALTER' : 'CREATE'
+  // One message, so one commit. The password goes as its verifier: a statement can end in a log.
+  await server.query(
+    `${verb} ROLE ${user} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS
+       CONNECTION LIMIT ${Math.floor(connections)} PASSWORD ${quoteValue(await scramVerifier(tenant.password))};
+     REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC`,
+  )
+  if (!found?.database) await server.query(`CREATE DATABASE ${database} OWNER ${user}`)
+  await server.query(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`)
+}
+
+/** Ends the tenant's sessions that come from a subnet (CIDR). */
+export async function endSessionsFrom(server: TenantServer, subnet: string): Promise<void> {
+  await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr <<= $1::inet', [subnet])
+}
+
+/**
+ * What PostgreSQL stores of a password (RFC 5803): enough to check it, not to use it. The password must be ASCII, for
+ * which SASLprep changes nothing.
+ */
+export async function scramVerifier(password: string, salt = randomBytes(16), iterations = 4096): Promise<string> {
+  const salted = await derive(password, salt, iterations, 32, 'sha256')
+  const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest()
+  const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest('base64')
+  const serverKey = hmac(salted, 'Server Key').toString('base64')
+  return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${serverKey}`
+}

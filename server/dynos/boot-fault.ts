@@ -1,0 +1,44 @@
+/** Says in words a newcomer understands why a web dyno didn't come up. */
+import type { Engine } from '../engine/engine.js'
+import { parseListeners } from './listeners.js'
+import type { ObservedDyno } from './observed.js'
+
+/** For a dyno that ended during its boot. */
+export function crashSentence(
+  dyno: Pick<ObservedDyno, 'dyno' | 'exitCode' | 'oomKilled' | 'size'>,
+  command: string,
+  lastLines: readonly string[],
+): string {
+  const what = dyno.oomKilled
+    ? `ran out of memory (${dyno.size}) while starting (R15)`
+    : dyno.exitCode === 127
+      ? 'could not start: its command was not found'
+      : `crashed while starting (exit code ${dyno.exitCode})`
+  return [`${dyno.dyno} ${what}: ${command}`, ...lastLines.slice(-8).map((line) => `  ${line}`)].join('\n')
+}
+
+/** For one that ran but never answered: names the ports it listens on instead. */
+export async function lateSentence(engine: Engine, dyno: ObservedDyno, seconds: number): Promise<string> {
+  const head = `Error R10 (Boot timeout) -> ${dyno.dyno} did not bind to $PORT (${dyno.port}) within ${seconds} seconds`
+  const listeners = await listenersOf(engine, dyno.containerId)
+  const right = listeners.find((l) => l.port === dyno.port)
+  if (right?.loopbackOnly)
+    return `${head}.\nIt listens on port ${dyno.port} of the loopback address only. Bind to 0.0.0.0:$PORT (or [::]:$PORT) so that the router reaches it.`
+  if (right) return `${head}.\nIt listens there but answers no request. See paas logs for what it does.`
+  const others = [...new Set(listeners.map((l) => l.port))]
+  if (others.length > 0)
+    return `${head}.\nIt listens on port ${others.join(', ')} instead. Use the port in the PORT environment variable: 0.0.0.0:$PORT.`
+  return `${head}.\nIt listens on no port at all. A web process must listen on 0.0.0.0:$PORT; a process that doesn't belongs under another type, such as worker.`
+}
+
+async function listenersOf(engine: Engine, containerId: string) {
+  try {
+    const { stdout } = await engine.run(containerId, {
+      command: ['cat', '/proc/net/tcp', '/proc/net/tcp6'],
+      user: '1000:1000',
+    })
+    return parseListeners(stdout)
+  } catch {
+    return []
+  }
+}

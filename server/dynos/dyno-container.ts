@@ -1,0 +1,206 @@
+/** How a dyno becomes a container: its name, labels, environment, limits and the way its command is started. */
+import type { Config } from '../config.js'
+import type { ContainerSpec, Mount, NetworkJoin } from '../engine/engine.js'
+import type { App } from '../model/app.js'
+import type { ConfigVars } from '../model/config-vars.js'
+import type { OneOff } from '../model/dyno.js'
+import { findDynoSize } from '../model/formation.js'
+import { labelNames } from '../model/labels.js'
+import { pgEnvironment } from '../model/postgres-url.js'
+import type { RunnableRelease } from './desired.js'
+import type { WantedDyno } from './wanted.js'
+
+/** What every container of an app needs to be told. */
+export interface DynoContext {
+  readonly config: Config
+  readonly app: App
+  readonly configVars: ConfigVars
+  readonly databases: readonly string[]
+  /** Network that all dynos share and, for an app with private services, its own. */
+  readonly networks: { readonly shared: string; readonly own: string | undefined }
+  /** A fresh number; address and port follow from it. */
+  readonly addressNumber: number
+}
+
+/**
+ * Sources what buildpacks left and the app's own profile, then becomes the command. The command is an argument of its own,
+ * never part of this text.
+ */
+const launcher =
+  'cd /app; shopt -s nullglob; for file in .profile.d/*.sh; do . "$file"; done; shopt -u nullglob; if [ -r .profile ]; then . ./.profile; fi; unset file; exec bash -c "$1"'
+
+export function launchCommand(command: string): string[] {
+  return ['bash', '--norc', '-c', launcher, 'bash', command]
+}
+
+/** The shared network's nth address, after the first 256; every other address is used before one comes back. */
+export function dynoAddress(subnet: string, n: number): string {
+  const [a, b] = subnet.split('.').map(Number)
+  const host = 256 + (n % 65_000)
+  return `${a}.${b}.${Math.floor(host / 256)}.${host % 256}`
+}
+
+/** Changes with each dyno, so that a connection meant for another one is refused rather than answered. */
+export function dynoPort(n: number): number {
+  return 10_000 + (n % 20_000)
+}
+
+function shortId(id: string): string {
+  return id.replaceAll('-', '').slice(0, 12)
+}
+
+export function dynoContainerName(
+  config: Pick<Config, 'instance'>,
+  appId: string,
+  wanted: WantedDyno,
+  attempt: number,
+): string {
+  return `${config.instance}-${shortId(appId)}-${wanted.dyno}-v${wanted.release.version}-${wanted.generation}-${attempt}`
+}
+
+export function releaseContainerName(
+  config: Pick<Config, 'instance'>,
+  release: Pick<RunnableRelease, 'appId' | 'version'>,
+): string {
+  return `${config.instance}-${shortId(release.appId)}-release-v${release.version}`
+}
+
+export function oneOffContainerName(
+  config: Pick<Config, 'instance'>,
+  oneOff: Pick<OneOff, 'appId' | 'number'>,
+): string {
+  return `${config.instance}-${shortId(oneOff.appId)}-run.${oneOff.number}`
+}
+
+const caFile = '/etc/paas-ca-bundle.pem'
+
+interface Launch {
+  readonly name: string
+  readonly dyno: string
+  readonly size: string
+  readonly command: string
+  readonly release: RunnableRelease
+  readonly labels: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  readonly tty?: boolean
+  readonly openStdin?: boolean
+}
+
+function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSpec {
+  const { config } = context
+  const size = findDynoSize(launch.size)
+  const port = dynoPort(context.addressNumber)
+  const address = dynoAddress(subnet, context.addressNumber)
+  const ca = config.network.caBundle
+  const mounts: Mount[] = ca ? [{ source: ca, target: caFile, readOnly: true }] : []
+  const networks: NetworkJoin[] = [
+    { network: context.networks.shared, ipv4: address },
+    ...(context.networks.own === undefined ? [] : [{ network: context.networks.own }]),
+  ]
+  return {
+    name: launch.name,
+    image: launch.release.slug?.imageReference ?? '',
+    command: launchCommand(launch.command),
+    env: {
+      ...(ca ? { SSL_CERT_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile, REQUESTS_CA_BUNDLE: caFile } : {}),
+      ...pgEnvironment(context.configVars, context.databases),
+      ...launch.env,
+      ...context.configVars,
+      HOME: '/app',
+      DYNO: launch.dyno,
+      PORT: String(port),
+    },
+    user: '1000:1000',
+    workingDir: '/app',
+    hostname: launch.dyno.replace(/[^a-zA-Z0-9-]/g, '-').slice(0, 60),
+    labels: {
+      [labelNames.instance]: config.instance,
+      [labelNames.app]: context.app.id,
+      [labelNames.dyno]: launch.dyno,
+      [labelNames.release]: launch.release.id,
+      [labelNames.version]: String(launch.release.version),
+      [labelNames.size]: size.name,
+      [labelNames.address]: address,
+      [labelNames.port]: String(port),
+      ...launch.labels,
+    },
+    network: networks,
+    mounts,
+    init: true,
+    ...(launch.tty === undefined ? {} : { tty: launch.tty }),
+    ...(launch.openStdin === undefined ? {} : { openStdin: launch.openStdin }),
+    limits: {
+      memoryBytes: size.memoryBytes,
+      cpus: size.cpus,
+      pids: size.pids,
+      openFiles: 16_384,
+      fileSizeBytes: config.dynos.diskBytes,
+      shmBytes: 64 * 1024 ** 2,
+    },
+    logs: { maxSizeBytes: config.dynos.logBytes, maxFiles: 2 },
+  }
+}
+
+export function formationContainer(
+  context: DynoContext,
+  wanted: WantedDyno,
+  attempt: number,
+  subnet: string,
+): ContainerSpec {
+  return spec(
+    context,
+    {
+      name: dynoContainerName(context.config, context.app.id, wanted, attempt),
+      dyno: wanted.dyno,
+      size: wanted.size,
+      command: wanted.command,
+      release: wanted.release,
+      labels: {
+        [labelNames.kind]: 'dyno',
+        [labelNames.type]: wanted.type,
+        [labelNames.generation]: wanted.generation,
+        [labelNames.attempt]: String(attempt),
+      },
+    },
+    subnet,
+  )
+}
+
+export function releaseContainer(context: DynoContext, release: RunnableRelease, subnet: string): ContainerSpec {
+  const name = releaseContainerName(context.config, release)
+  return spec(
+    context,
+    {
+      name,
+      dyno: `release.${release.version}`,
+      size: 'Standard-2X',
+      command: release.processTypes.release ?? '',
+      release,
+      labels: { [labelNames.kind]: 'release' },
+    },
+    subnet,
+  )
+}
+
+export function oneOffContainer(
+  context: DynoContext,
+  oneOff: OneOff & { readonly release: RunnableRelease },
+  subnet: string,
+): ContainerSpec {
+  const name = oneOffContainerName(context.config, oneOff)
+  return spec(
+    context,
+    {
+      name,
+      dyno: `run.${oneOff.number}`,
+      size: oneOff.size,
+      command: oneOff.command,
+      release: oneOff.release,
+      labels: { [labelNames.kind]: 'one-off', [labelNames.oneOff]: oneOff.id },
+      env: oneOff.env,
+      tty: oneOff.tty,
+      openStdin: oneOff.attached,
+    },
+    subnet,
+  )
+}

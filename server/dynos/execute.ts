@@ -1,0 +1,208 @@
+/**
+ * Does one step of a plan. Each is one change of the world or of rows, safe to do again: names are deterministic, row
+ * changes are compare-and-set, and what is gone already counts as done.
+ */
+import { type ContainerSpec, EngineError } from '../engine/engine.js'
+import { failpoint } from '../lib/failpoint.js'
+import { moveOneOff, nextDynoAddress } from '../store/dynos.js'
+import { removeApp } from '../store/apps.js'
+import { moveReleaseCommand, readConfigVars, settleRelease, settleSuperseded } from '../store/releases.js'
+import { crashSentence, lateSentence } from './boot-fault.js'
+import type { DesiredApp, RunnableRelease } from './desired.js'
+import { type DynoContext, formationContainer, oneOffContainer, releaseContainer } from './dyno-container.js'
+import type { LoopContext } from './loop-context.js'
+import type { ReleaseFault, Step } from './plan.js'
+import { settleReleaseCommand } from './release-command.js'
+import { recentOutput } from './recent-output.js'
+import { stopInBackground } from './stop-dyno.js'
+
+type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>
+
+export async function execute(context: LoopContext, desired: DesiredApp, step: Step): Promise<void> {
+  switch (step.kind) {
+    case 'create-release-command':
+      failpoint('release-command.before-create')
+      await createOnce(
+        context,
+        releaseContainer(await dynoContext(context, desired, step.release), step.release, context.dynoNetwork.subnet),
+      )
+      failpoint('release-command.created')
+      return
+    case 'start-release-command':
+      // The row first: a container that may have run is never started by a row that doesn't know.
+      await moveReleaseCommand(context.db, step.release.id, 'waiting', 'started')
+      failpoint('release-command.row-started')
+      await context.engine.startContainer(step.containerId)
+      failpoint('release-command.started')
+      return
+    case 'settle-release-command':
+      return settleReleaseCommand(context, step.release, step.containerId)
+    case 'remove-container':
+      failpoint('dyno.before-remove')
+      await context.engine.removeContainer(step.containerId, { force: true })
+      context.output.forget(step.containerId)
+      failpoint('dyno.removed')
+      return
+    case 'start-dyno':
+      return startDyno(context, desired, step)
+    case 'settle-release':
+      return settle(context, step.release, step.status, step.fault)
+    case 'publish-routes':
+      failpoint('routes.before-publish')
+      await context.routes.publish(step.routes)
+      failpoint('routes.published')
+      return
+    case 'stop-dyno':
+      failpoint('dyno.before-stop')
+      context.log.info({ app: desired.app.name, dyno: step.dyno.dyno, cause: step.cause }, 'stopping a dyno')
+      if (step.cause === 'R10')
+        context.appLog(desired.app.id, {
+          source: 'heroku',
+          dyno: step.dyno.dyno,
+          text: (await lateSentence(context.engine, step.dyno, context.config.dynos.bootTimeoutMs / 1000)).replaceAll(
+            '\n',
+            ' ',
+          ),
+        })
+      stopInBackground(context, desired.app.id, step.dyno, { kill: step.kill ?? false })
+      return
+    case 'start-one-off':
+      return startOneOff(context, desired, step)
+    case 'stop-one-off':
+      failpoint('one-off.before-stop')
+      stopInBackground(
+        context,
+        desired.app.id,
+        { containerId: step.container.containerId, dyno: `run.${step.oneOff?.number ?? 0}` },
+        { kill: false },
+      )
+      return
+    case 'settle-one-off':
+      return settleOneOff(context, desired, step)
+    case 'remove-app':
+      return removeAltogether(context, desired)
+  }
+}
+
+async function dynoContext(context: LoopContext, desired: DesiredApp, release: RunnableRelease): Promise<DynoContext> {
+  return {
+    config: context.config,
+    app: desired.app,
+    configVars: await readConfigVars(context.db, release),
+    databases: desired.databases,
+    networks: {
+      shared: context.dynoNetwork.name,
+      own: desired.app.networkIndex === undefined ? undefined : await context.ensureOwnNetwork(desired.app),
+    },
+    addressNumber: await nextDynoAddress(context.db),
+  }
+}
+
+/** Creates a container unless one of that name is there; either way returns its id. */
+async function createOnce(context: LoopContext, spec: ContainerSpec): Promise<string> {
+  try {
+    return await context.engine.createContainer(spec)
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    const existing =
+      error.kind === 'conflict' || /Address already in use/.test(error.message)
+        ? await context.engine.findContainer(spec.name)
+        : undefined
+    if (existing === undefined) throw error
+    return existing.id
+  }
+}
+
+async function startDyno(context: LoopContext, desired: DesiredApp, step: StepOf<'start-dyno'>): Promise<void> {
+  const { wanted } = step
+  const dynos = await dynoContext(context, desired, wanted.release)
+  failpoint('dyno.before-create')
+  const id = await createOnce(context, formationContainer(dynos, wanted, step.attempt, context.dynoNetwork.subnet))
+  failpoint('dyno.created')
+  context.appLog(desired.app.id, {
+    source: 'heroku',
+    dyno: wanted.dyno,
+    text: `Starting process with command \`${wanted.command}\``,
+  })
+  await context.engine.startContainer(id)
+  failpoint('dyno.started')
+  context.output.follow({ id, appId: desired.app.id, dyno: wanted.dyno, source: 'app' })
+}
+
+async function settle(
+  context: LoopContext,
+  release: RunnableRelease,
+  status: 'succeeded' | 'failed',
+  fault?: ReleaseFault,
+): Promise<void> {
+  const failure = status === 'succeeded' ? undefined : await failureOf(context, release, fault)
+  failpoint('release.before-settle')
+  const isSettled = await settleRelease(context.db, release.id, {
+    status,
+    ...(failure === undefined ? {} : { failure }),
+  })
+  failpoint('release.settled')
+  if (!isSettled) return
+  if (status === 'failed') {
+    for (const line of (failure ?? '').split('\n'))
+      context.appLog(release.appId, { source: 'app', dyno: 'api', text: `v${release.version} failed: ${line}` })
+    context.releaseNews.publish(release.id, { kind: 'settled' })
+    return
+  }
+  context.appLog(release.appId, { source: 'app', dyno: 'api', text: `Release v${release.version} is live` })
+  for (const overtaken of await settleSuperseded(context.db, release))
+    context.releaseNews.publish(overtaken, { kind: 'settled' })
+}
+
+async function failureOf(
+  context: LoopContext,
+  release: RunnableRelease,
+  fault: ReleaseFault | undefined,
+): Promise<string> {
+  if (fault === undefined) return release.failure ?? 'The release command failed.'
+  if (fault.kind === 'no-image') return 'The image of this release is no longer there; push the commit again.'
+  if (fault.kind === 'late') return lateSentence(context.engine, fault.dyno, context.config.dynos.bootTimeoutMs / 1000)
+  const lines = await recentOutput(context.engine, fault.dyno.containerId, 20)
+  return crashSentence(fault.dyno, release.processTypes[fault.dyno.type] ?? '', lines)
+}
+
+async function startOneOff(context: LoopContext, desired: DesiredApp, step: StepOf<'start-one-off'>): Promise<void> {
+  const { oneOff } = step
+  const dynos = await dynoContext(context, desired, oneOff.release)
+  failpoint('one-off.before-create')
+  const id = await createOnce(context, oneOffContainer(dynos, oneOff, context.dynoNetwork.subnet))
+  failpoint('one-off.created')
+  // Whoever attaches starts it, so that none of its output is missed.
+  if (oneOff.attached) return
+  await context.engine.startContainer(id)
+  failpoint('one-off.started')
+  context.output.follow({ id, appId: desired.app.id, dyno: `run.${oneOff.number}`, source: 'app' })
+  await moveOneOff(context.db, oneOff.id, 'up')
+}
+
+async function settleOneOff(context: LoopContext, desired: DesiredApp, step: StepOf<'settle-one-off'>): Promise<void> {
+  const { oneOff, container } = step
+  if (container) await context.output.drained(container.containerId)
+  failpoint('one-off.before-settle')
+  if (oneOff && (await moveOneOff(context.db, oneOff.id, 'ended', container?.exitCode ?? 255)) && container) {
+    const dyno = `run.${oneOff.number}`
+    if (container.oomKilled)
+      context.appLog(desired.app.id, { source: 'heroku', dyno, text: 'Error R15 (Memory quota vastly exceeded)' })
+    context.appLog(desired.app.id, { source: 'heroku', dyno, text: `Process exited with status ${container.exitCode}` })
+  }
+  failpoint('one-off.settled')
+  if (container) {
+    await context.engine.removeContainer(container.containerId, { force: true })
+    context.output.forget(container.containerId)
+  }
+}
+
+async function removeAltogether(context: LoopContext, desired: DesiredApp): Promise<void> {
+  failpoint('app.before-clear')
+  await context.routes.withdraw(desired.app.id)
+  if (desired.app.networkIndex !== undefined) await context.removeOwnNetwork(desired.app)
+  await context.clearAway(desired.app.id)
+  failpoint('app.cleared')
+  await removeApp(context.db, desired.app.id)
+  failpoint('app.removed')
+}

@@ -1,0 +1,130 @@
+/** Looks at what runs of one app. Remembers only what can't change: how an ended container ended. */
+import type { Container, ContainerDetail, Engine } from '../engine/engine.js'
+import { labelNames } from '../model/labels.js'
+import type { BootChecks } from './boot-check.js'
+import type { ObservedApp, ObservedContainer, ObservedDyno } from './observed.js'
+import type { RoutePublisher } from './route-publisher.js'
+import { backendName } from './routes.js'
+
+export interface ObserveOptions {
+  readonly engine: Engine
+  readonly instance: string
+  readonly bootChecks: BootChecks
+  readonly routes: RoutePublisher
+  readonly drainTimeoutMs: number
+  /** Containers this control plane has told to stop. */
+  readonly stopping: ReadonlySet<string>
+}
+
+export interface Observer {
+  observe(appId: string, host: string, now: Date): Promise<ObservedApp>
+  /** App ids of all labelled containers, rows or not. */
+  appsWithContainers(): Promise<string[]>
+}
+
+export function createObserver(options: ObserveOptions): Observer {
+  const details = new Map<string, ContainerDetail>()
+  const unroutedSince = new Map<string, number>()
+  const { engine, routes, bootChecks } = options
+
+  const detailOf = async (container: Container): Promise<ContainerDetail | undefined> => {
+    const known = details.get(container.id)
+    if (known?.state === container.state && container.state !== 'restarting') return known
+    const detail = await engine.findContainer(container.id)
+    if (detail) details.set(container.id, detail)
+    return detail
+  }
+
+  const drained = async (appId: string, name: string, containerId: string, now: Date): Promise<boolean> => {
+    const since = unroutedSince.get(containerId) ?? now.getTime()
+    unroutedSince.set(containerId, since)
+    if (now.getTime() - since >= options.drainTimeoutMs) return true
+    return (await routes.inFlight(appId, name)) === 0
+  }
+
+  const toDyno = async (
+    appId: string,
+    base: ObservedContainer,
+    container: Container,
+    host: string,
+    now: Date,
+  ): Promise<ObservedDyno> => {
+    const label = (name: string) => container.labels[name] ?? ''
+    const dyno = label(labelNames.dyno)
+    const isRunning = base.state === 'running'
+    const type = label(labelNames.type)
+    const name = backendName({ dyno, containerId: container.id })
+    const isRouted = routes.isRouted(appId, name)
+    const address = label(labelNames.address)
+    const port = Number(label(labelNames.port))
+    // A dyno in the table answered before this process began; it is not asked again.
+    if (isRouted) bootChecks.markUp(container.id)
+    const isStopping = options.stopping.has(container.id)
+    const isUp = isRunning && (type !== 'web' || bootChecks.isUp({ containerId: container.id, address, port, host }))
+    return {
+      ...base,
+      dyno,
+      type,
+      ordinal: Number(dyno.split('.')[1]),
+      releaseId: label(labelNames.release),
+      version: Number(label(labelNames.version)),
+      generation: label(labelNames.generation),
+      attempt: Number(label(labelNames.attempt)),
+      size: label(labelNames.size),
+      address,
+      port,
+      isUp,
+      isRouted,
+      isStopping,
+      isDrained: isRouted || !isRunning || isStopping ? !isRunning : await drained(appId, name, container.id, now),
+    }
+  }
+
+  return {
+    async observe(appId, host, now) {
+      const found = await engine.listContainers({ [labelNames.instance]: options.instance, [labelNames.app]: appId })
+      const dynos: ObservedDyno[] = []
+      const oneOffs: ObservedApp['oneOffs'][number][] = []
+      const releaseCommands: ObservedApp['releaseCommands'][number][] = []
+      for (const container of found) {
+        const detail = await detailOf(container)
+        if (!detail || detail.state === 'removing') continue
+        const base: ObservedContainer = {
+          containerId: container.id,
+          containerName: container.name,
+          state: detail.state,
+          startedAt: detail.startedAt,
+          endedAt: detail.finishedAt,
+          exitCode: detail.exitCode,
+          oomKilled: detail.oomKilled,
+        }
+        const kind = container.labels[labelNames.kind]
+        if (kind === 'dyno') dynos.push(await toDyno(appId, base, container, host, now))
+        else if (kind === 'one-off')
+          oneOffs.push({
+            ...base,
+            oneOffId: container.labels[labelNames.oneOff] ?? '',
+            isStopping: options.stopping.has(container.id),
+          })
+        else if (kind === 'release')
+          releaseCommands.push({ ...base, releaseId: container.labels[labelNames.release] ?? '' })
+      }
+      forgetGone(appId, new Set(found.map((c) => c.id)))
+      return { dynos, oneOffs, releaseCommands, publishedRoutes: routes.published(appId) }
+    },
+    async appsWithContainers() {
+      const all = await engine.listContainers({ [labelNames.instance]: options.instance, [labelNames.app]: '' })
+      return [...new Set(all.map((c) => c.labels[labelNames.app] ?? ''))].filter((id) => id !== '')
+    },
+  }
+
+  /** Drops what is remembered of this app's containers that are no more. */
+  function forgetGone(appId: string, present: ReadonlySet<string>): void {
+    for (const [id, detail] of details) {
+      if (detail.labels[labelNames.app] !== appId || present.has(id)) continue
+      details.delete(id)
+      unroutedSince.delete(id)
+      bootChecks.forget(id)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/** What runs of one app, as the engine tells it now: containers by their labels. */
+import type { ContainerState } from '../engine/engine.js'
+
+export interface ObservedContainer {
+  readonly containerId: string
+  readonly containerName: string
+  readonly state: ContainerState
+  readonly startedAt: Date | undefined
+  readonly endedAt: Date | undefined
+  readonly exitCode: number
+  readonly oomKilled: boolean
+}
+
+export interface ObservedDyno extends ObservedContainer {
+  /** `web.1`. */
+  readonly dyno: string
+  readonly type: string
+  readonly ordinal: number
+  readonly releaseId: string
+  readonly version: number
+  readonly generation: string
+  readonly attempt: number
+  readonly size: string
+  readonly address: string
+  readonly port: number
+  /** Web: it has answered on its port. Others: it runs. */
+  readonly isUp: boolean
+  /** In the route table as last published. */
+  readonly isRouted: boolean
+  /** Not routed, and without requests in flight or past its drain time. */
+  readonly isDrained: boolean
+  /** Told to stop by this control plane. */
+  readonly isStopping: boolean
+}
+
+export interface ObservedOneOff extends ObservedContainer {
+  readonly oneOffId: string
+  readonly isStopping: boolean
+}
+
+export interface ObservedReleaseCommand extends ObservedContainer {
+  readonly releaseId: string
+}
+
+export interface ObservedApp {
+  readonly dynos: readonly ObservedDyno[]
+  readonly oneOffs: readonly ObservedOneOff[]
+  readonly releaseCommands: readonly ObservedReleaseCommand[]
+  /** Whether the published routes equal what the plan would publish is the publisher's to say; this is its last word. */
+  readonly publishedRoutes: string | undefined
+}
+
+export function hasEnded(container: Pick<ObservedContainer, 'state'>): boolean {
+  return container.state === 'exited' || container.state === 'dead'
+}
+
+/** Dynos of the formation are told apart by release, restart generation and attempt. */
+export function dynoKey(dyno: Pick<ObservedDyno, 'version' | 'generation'>): string {
+  return `v${dyno.version}.${dyno.generation}`
+}

@@ -1,0 +1,194 @@
+/**
+ * The loop: every app is looked at when somebody nudges, when the engine says something happened to it, and every so often
+ * anyway. A pass loads what should run, observes what does, plans, and executes until nothing is left to do; a step that
+ * fails ends the pass, and the next one begins afresh. Starting up is the same loop.
+ */
+import { createQueue } from '../lib/queue.js'
+import { labelNames } from '../model/labels.js'
+import { listAppIds } from '../store/apps.js'
+import { PlatformError } from '../model/errors.js'
+import { type DesiredApp, loadDesired } from './desired.js'
+import { execute } from './execute.js'
+import type { LoopContext } from './loop-context.js'
+import { hasEnded, type ObservedApp } from './observed.js'
+import { createObserver } from './observe.js'
+import { plan, printStep, type Step } from './plan.js'
+import { createSightings } from './sightings.js'
+
+export interface Reconciler {
+  /** Looks at one app soon; nudges that come while it is looked at make it look once more. */
+  nudge(appId: string): void
+  /** Looks at every app once, then goes on by itself. */
+  start(): Promise<void>
+  /** Ends after the passes under way. */
+  stop(): Promise<void>
+}
+
+const roundsPerPass = 60
+const drainPollMs = 200
+const changePollMs = 1_000
+
+export function createReconciler(context: LoopContext): Reconciler {
+  const observer = createObserver({
+    engine: context.engine,
+    instance: context.config.instance,
+    bootChecks: context.bootChecks,
+    routes: context.routes,
+    drainTimeoutMs: context.config.dynos.drainTimeoutMs,
+    stopping: context.stopping,
+  })
+  const sightings = createSightings(context)
+  const queue = createQueue(context.config.dynos.passConcurrency)
+  const passes = new Map<string, { again: boolean; done: Promise<void> }>()
+  const timers = new Map<string, NodeJS.Timeout>()
+  const events = new AbortController()
+  let interval: NodeJS.Timeout | undefined
+  let stopped = false
+
+  const nudge = (appId: string): Promise<void> => {
+    if (stopped) return Promise.resolve()
+    const under = passes.get(appId)
+    if (under) {
+      under.again = true
+      return under.done
+    }
+    const pass = { again: false, done: Promise.resolve() }
+    passes.set(appId, pass)
+    pass.done = (async () => {
+      do {
+        pass.again = false
+        await queue.run(() => reconcileApp(appId))
+      } while (pass.again && !stopped)
+      passes.delete(appId)
+    })()
+    return pass.done
+  }
+
+  const lookAgain = (appId: string, afterMs: number) => {
+    if (stopped || timers.has(appId)) return
+    timers.set(
+      appId,
+      setTimeout(() => {
+        timers.delete(appId)
+        void nudge(appId)
+      }, afterMs),
+    )
+  }
+
+  const reconcileApp = async (appId: string): Promise<void> => {
+    try {
+      await onePass(appId)
+    } catch (error) {
+      const isAway = error instanceof PlatformError && error.id === 'unavailable'
+      context.log[isAway ? 'debug' : 'error']({ err: error, app: appId }, 'a pass ended early; the next begins afresh')
+      lookAgain(appId, changePollMs)
+    }
+  }
+
+  const onePass = async (appId: string): Promise<void> => {
+    const unannounced = new Set<string>()
+    for (let round = 0; round < roundsPerPass && !stopped; round++) {
+      const desired = await loadDesired(context.db, appId, context.config.domain)
+      if (!desired) return clearOrphan(appId)
+      const now = new Date()
+      const observed = await observer.observe(appId, desired.hosts[0] ?? 'localhost', now)
+      followOutputs(appId, observed)
+      await sightings.record(desired, observed, now)
+      const steps = plan(desired, observed, now, context.config.dynos)
+      if (!steps.some((s) => s.kind === 'publish-routes')) announce(unannounced)
+      if (steps.length === 0) return schedule(appId, desired, observed)
+      for (const step of steps) context.log.debug({ app: desired.app.name, step: printStep(step) }, 'step')
+      await executeAll(desired, steps)
+      for (const step of steps)
+        if (step.kind === 'settle-release' && step.status === 'succeeded') unannounced.add(step.release.id)
+    }
+    lookAgain(appId, changePollMs)
+  }
+
+  /** Starts go side by side; everything else in the plan's order. */
+  const executeAll = async (desired: DesiredApp, steps: readonly Step[]): Promise<void> => {
+    const starts = steps.filter((s) => s.kind === 'start-dyno')
+    for (const step of steps.filter((s) => s.kind !== 'start-dyno')) await execute(context, desired, step)
+    const results = await Promise.allSettled(starts.map((step) => execute(context, desired, step)))
+    const failed = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+
+  /** Whoever waits for a release hears of it once its routes are published. */
+  const announce = (releaseIds: Set<string>) => {
+    for (const id of releaseIds) context.releaseNews.publish(id, { kind: 'settled' })
+    releaseIds.clear()
+  }
+
+  const followOutputs = (appId: string, observed: ObservedApp) => {
+    const follow = (containerId: string, dyno: string) =>
+      context.output.follow({ id: containerId, appId, dyno, source: 'app' })
+    for (const dyno of observed.dynos) if (dyno.state !== 'created') follow(dyno.containerId, dyno.dyno)
+    for (const command of observed.releaseCommands)
+      if (command.state !== 'created')
+        follow(command.containerId, `release.${/v(\d+)$/.exec(command.containerName)?.[1] ?? '1'}`)
+    for (const oneOff of observed.oneOffs)
+      if (oneOff.state !== 'created') follow(oneOff.containerId, /run\.\d+$/.exec(oneOff.containerName)?.[0] ?? 'run')
+  }
+
+  /** What is on its way is looked at again sooner than the interval. */
+  const schedule = (appId: string, desired: DesiredApp, observed: ObservedApp) => {
+    const isDraining = observed.dynos.some(
+      (d) => !hasEnded(d) && !d.isRouted && d.isUp && !d.isStopping && d.type === 'web',
+    )
+    const isChanging =
+      observed.dynos.some((d) => hasEnded(d) || !d.isUp) ||
+      observed.oneOffs.length > 0 ||
+      desired.target?.status === 'pending' ||
+      !desired.addOnsReady
+    if (isDraining) lookAgain(appId, drainPollMs)
+    else if (isChanging) lookAgain(appId, changePollMs)
+  }
+
+  /** Containers and routes of an app that has no row. */
+  const clearOrphan = async (appId: string): Promise<void> => {
+    await context.routes.withdraw(appId)
+    const left = await context.engine.listContainers({
+      [labelNames.instance]: context.config.instance,
+      [labelNames.app]: appId,
+    })
+    for (const container of left) await context.engine.removeContainer(container.id, { force: true })
+  }
+
+  const lookAtAll = async (): Promise<void> => {
+    try {
+      const ids = new Set([
+        ...(await listAppIds(context.db)),
+        ...context.routes.appIds(),
+        ...(await observer.appsWithContainers()),
+      ])
+      await Promise.all([...ids].map((id) => nudge(id)))
+    } catch (error) {
+      context.log.warn({ err: error }, 'the apps could not be listed; trying again')
+    }
+  }
+
+  return {
+    nudge: (appId) => void nudge(appId),
+    async start() {
+      void context.engine.followEvents(
+        { [labelNames.instance]: context.config.instance },
+        (event) => {
+          const appId = event.labels[labelNames.app]
+          if (appId && /^(start|die|oom|destroy)/.test(event.action)) void nudge(appId)
+        },
+        events.signal,
+      )
+      await lookAtAll()
+      interval = setInterval(() => void lookAtAll(), context.config.dynos.passIntervalMs)
+    },
+    async stop() {
+      stopped = true
+      clearInterval(interval)
+      events.abort()
+      for (const timer of timers.values()) clearTimeout(timer)
+      await Promise.all([...passes.values()].map((p) => p.done))
+      context.bootChecks.close()
+    },
+  }
+}

@@ -1,0 +1,41 @@
+/** How a release command ended: its container is the record until the row knows. */
+import { failpoint } from '../lib/failpoint.js'
+import { moveReleaseCommand, settleRelease } from '../store/releases.js'
+import type { RunnableRelease } from './desired.js'
+import type { LoopContext } from './loop-context.js'
+import { recentOutput } from './recent-output.js'
+
+const outputLines = 2_000
+
+/** A command whose container vanished may or may not have run: the release fails rather than run it twice. */
+export async function settleReleaseCommand(
+  context: LoopContext,
+  release: RunnableRelease,
+  containerId: string | undefined,
+): Promise<void> {
+  const ended = containerId === undefined ? undefined : await context.engine.findContainer(containerId)
+  if (containerId !== undefined) await context.output.drained(containerId)
+  const output = containerId === undefined ? [] : await recentOutput(context.engine, containerId, outputLines)
+  const text = output
+    .map((line) => `${line}\n`)
+    .join('')
+    .replaceAll('\0', '')
+  failpoint('release-command.before-settle')
+  if (ended?.exitCode === 0 && !ended.oomKilled) {
+    await moveReleaseCommand(context.db, release.id, 'started', 'succeeded', text)
+    context.releaseNews.publish(release.id, { kind: 'line', text: 'done' })
+  } else {
+    const why =
+      ended === undefined
+        ? 'It is not known how the release command ended: its container is gone. Check its effects, then push again.'
+        : ended.oomKilled
+          ? 'The release command ran out of memory (R15).'
+          : `The release command failed with exit code ${ended.exitCode}: ${release.processTypes.release ?? ''}`
+    if (await moveReleaseCommand(context.db, release.id, 'started', 'failed', text)) {
+      await settleRelease(context.db, release.id, { status: 'failed', failure: why })
+      context.appLog(release.appId, { source: 'app', dyno: 'api', text: `v${release.version} failed: ${why}` })
+      context.releaseNews.publish(release.id, { kind: 'settled' })
+    }
+  }
+  failpoint('release-command.settled')
+}

@@ -1,0 +1,61 @@
+/** Stopping a dyno as Heroku does: SIGTERM to all its processes, so many seconds, then SIGKILL and R12. */
+import { labelNames } from '../model/labels.js'
+import type { LoopContext } from './loop-context.js'
+
+/** Returns at once; the container ends in the background, and the loop is nudged when it has. */
+export function stopInBackground(
+  context: LoopContext,
+  appId: string,
+  container: { readonly containerId: string; readonly dyno: string },
+  options: { readonly kill: boolean },
+): void {
+  if (context.stopping.has(container.containerId)) return
+  context.stopping.add(container.containerId)
+  const done = options.kill
+    ? context.engine.killContainer(container.containerId, 'SIGKILL')
+    : stopGently(context, appId, container)
+  done
+    .catch((error: unknown) =>
+      context.log.warn({ err: error, container: container.containerId }, 'a dyno could not be stopped'),
+    )
+    .finally(() => {
+      context.stopping.delete(container.containerId)
+      context.nudge(appId)
+    })
+}
+
+async function stopGently(
+  context: LoopContext,
+  appId: string,
+  container: { readonly containerId: string; readonly dyno: string },
+): Promise<void> {
+  const { engine, config } = context
+  const id = container.containerId
+  context.appLog(appId, { source: 'heroku', dyno: container.dyno, text: 'Stopping all processes with SIGTERM' })
+  const ended = engine.waitContainer(id)
+  ended.catch(() => {})
+  let timer: NodeJS.Timeout | undefined
+  const grace = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), config.dynos.stopGraceSeconds * 1000)
+  })
+  const told = await engine
+    .run(id, { command: ['bash', '-c', 'kill -s TERM -- -1'], user: '1000:1000' })
+    .catch(() => undefined)
+  // Where no shell can be started any more, the engine signals the first process at least.
+  if (told === undefined || told.exitCode === 126 || told.exitCode === 127) await engine.killContainer(id, 'SIGTERM')
+  const outcome = await Promise.race([ended, grace])
+  clearTimeout(timer)
+  if (outcome !== 'late') return
+  context.appLog(appId, {
+    source: 'heroku',
+    dyno: container.dyno,
+    text: `Error R12 (Exit timeout) -> At least one process failed to exit within ${config.dynos.stopGraceSeconds} seconds of SIGTERM`,
+  })
+  context.appLog(appId, { source: 'heroku', dyno: container.dyno, text: 'Stopping remaining processes with SIGKILL' })
+  await engine.killContainer(id, 'SIGKILL')
+}
+
+/** The container's app and dyno by its labels, for those who only have an event. */
+export function appOfLabels(labels: Readonly<Record<string, string>>): string | undefined {
+  return labels[labelNames.app]
+}

@@ -1,0 +1,121 @@
+/** Translates between our container words and the Docker API's documents. Pure. */
+import type Docker from 'dockerode'
+import type { Container, ContainerDetail, ContainerSpec, ContainerState, Labels, NetworkJoin } from './engine.js'
+
+function endpoint(join: NetworkJoin): Docker.EndpointSettings {
+  return {
+    ...(join.ipv4 === undefined ? {} : { IPAMConfig: { IPv4Address: join.ipv4 } }),
+    ...(join.aliases === undefined ? {} : { Aliases: [...join.aliases] }),
+  }
+}
+
+/**
+ * The create document. Only the first network can be joined at create on API 1.41; the rest are connected before start.
+ * Every container starts from an empty capability set, no new privileges and bounded logs unless the spec says otherwise.
+ */
+export function createDocument(spec: ContainerSpec): Docker.ContainerCreateOptions {
+  const limits = spec.limits ?? {}
+  const first = typeof spec.network === 'string' ? undefined : spec.network[0]
+  const ulimits = [
+    ...(limits.openFiles === undefined ? [] : [{ Name: 'nofile', Soft: limits.openFiles, Hard: limits.openFiles }]),
+    ...(limits.fileSizeBytes === undefined
+      ? []
+      : [{ Name: 'fsize', Soft: limits.fileSizeBytes, Hard: limits.fileSizeBytes }]),
+    { Name: 'core', Soft: 0, Hard: 0 },
+  ]
+  const logs = spec.logs ?? { maxSizeBytes: 10 * 1024 ** 2, maxFiles: 2 }
+  return {
+    name: spec.name,
+    Image: spec.image,
+    ...(spec.command === undefined ? {} : { Cmd: [...spec.command] }),
+    ...(spec.entrypoint === undefined ? {} : { Entrypoint: [...spec.entrypoint] }),
+    Env: Object.entries(spec.env ?? {}).map(([key, value]) => `${key}=${value}`),
+    ...(spec.user === undefined ? {} : { User: spec.user }),
+    ...(spec.workingDir === undefined ? {} : { WorkingDir: spec.workingDir }),
+    ...(spec.hostname === undefined ? {} : { Hostname: spec.hostname }),
+    ...(spec.stopSignal === undefined ? {} : { StopSignal: spec.stopSignal }),
+    Labels: { ...spec.labels },
+    Tty: spec.tty ?? false,
+    OpenStdin: spec.openStdin ?? false,
+    StdinOnce: spec.openStdin ?? false,
+    HostConfig: {
+      NetworkMode: first === undefined ? (spec.network as string) : first.network,
+      Binds: (spec.mounts ?? []).map((m) => `${m.source}:${m.target}${m.readOnly ? ':ro' : ''}`),
+      Tmpfs: { ...spec.tmpfs },
+      ReadonlyRootfs: spec.readOnlyRoot ?? false,
+      Init: spec.init ?? false,
+      RestartPolicy: { Name: spec.restart ?? 'no' },
+      CapDrop: ['ALL'],
+      CapAdd: [...(spec.capabilities ?? [])],
+      SecurityOpt: spec.noNewPrivileges === false ? [] : ['no-new-privileges'],
+      ...(limits.memoryBytes === undefined ? {} : { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
+      ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),
+      ...(limits.cpuShares === undefined ? {} : { CpuShares: limits.cpuShares }),
+      ...(limits.pids === undefined ? {} : { PidsLimit: limits.pids }),
+      ...(limits.shmBytes === undefined ? {} : { ShmSize: limits.shmBytes }),
+      ...(limits.oomScoreAdj === undefined ? {} : { OomScoreAdj: limits.oomScoreAdj }),
+      Ulimits: ulimits,
+      ExtraHosts: [...(spec.extraHosts ?? [])],
+      LogConfig:
+        logs === 'none'
+          ? { Type: 'none', Config: {} }
+          : { Type: 'json-file', Config: { 'max-size': String(logs.maxSizeBytes), 'max-file': String(logs.maxFiles) } },
+    },
+    ...(first === undefined ? {} : { NetworkingConfig: { EndpointsConfig: { [first.network]: endpoint(first) } } }),
+  }
+}
+
+export function networkEndpoint(join: NetworkJoin): Docker.EndpointSettings {
+  return endpoint(join)
+}
+
+export function toContainer(info: Docker.ContainerInfo): Container {
+  return {
+    id: info.Id,
+    name: (info.Names[0] ?? '').replace(/^\//, ''),
+    image: info.ImageID,
+    state: info.State as ContainerState,
+    labels: info.Labels ?? {},
+    createdAt: new Date(info.Created * 1000),
+    addresses: addressesOf(info.NetworkSettings?.Networks),
+  }
+}
+
+export function toContainerDetail(raw: Docker.ContainerInspectInfo): ContainerDetail {
+  return {
+    id: raw.Id,
+    name: raw.Name.replace(/^\//, ''),
+    image: raw.Image,
+    state: raw.State.Status as ContainerState,
+    labels: raw.Config.Labels ?? {},
+    createdAt: new Date(raw.Created),
+    addresses: addressesOf(raw.NetworkSettings?.Networks),
+    pid: raw.State.Pid,
+    exitCode: raw.State.ExitCode,
+    oomKilled: raw.State.OOMKilled,
+    startedAt: engineDate(raw.State.StartedAt),
+    finishedAt: engineDate(raw.State.FinishedAt),
+    error: raw.State.Error ?? '',
+    env: raw.Config.Env ?? [],
+    tty: raw.Config.Tty,
+    restartCount: raw.RestartCount ?? 0,
+    raw,
+  }
+}
+
+/** The engine writes the year 1 for "never". */
+function engineDate(text: string): Date | undefined {
+  const date = new Date(text)
+  return date.getUTCFullYear() > 1 ? date : undefined
+}
+
+function addressesOf(networks: Readonly<Record<string, { IPAddress?: string }>> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(networks ?? {}).map(([name, n]) => [name, n.IPAddress ?? '']))
+}
+
+/** The API's filter for objects that carry every label; an empty value asks for the key alone. */
+export function labelFilter(labels: Labels): string {
+  return JSON.stringify({
+    label: Object.entries(labels).map(([key, value]) => (value === '' ? key : `${key}=${value}`)),
+  })
+}

@@ -1,0 +1,216 @@
+/**
+ * Brings what dynos print from the engine into the hub, every line once.
+ *
+ * For each container one loop reads the engine's log as it grows. When the stream breaks (the engine restarts) the loop
+ * reads on from the last line it has; when the container has ended, it reads once more, without following, for what the
+ * stream may have left out, and stops. A control plane that starts finds its place by the hub's cursor. The engine keeps a
+ * dyno's lines while nobody reads, within the size of its own log.
+ */
+import { type Container, type ContainerDetail, type ContainerLine, type Engine, EngineError } from '../engine/engine.js'
+import type { LogHub } from './hub.js'
+import type { LogLine, LogSource } from './log-line.js'
+import { compareTimestamps, engineTimestamp, timestampOf } from './timestamp.js'
+
+const drainDeadlineMs = 5_000
+const firstRetryMs = 100
+const lastRetryMs = 2_000
+const endedRemembered = 1_000
+
+export interface FollowedContainer {
+  /** The engine's full id. */
+  readonly id: string
+  readonly appId: string
+  readonly dyno: string
+  readonly source: LogSource
+}
+
+export interface LogFollowerOptions {
+  readonly engine: Pick<Engine, 'followLogs' | 'findContainer'>
+  readonly hub: Pick<LogHub, 'append' | 'cursor'>
+  /** Sees each line as it goes to the hub. */
+  readonly onLine?: (container: FollowedContainer, line: LogLine) => void
+  readonly log: { warn(details: object, message: string): void }
+}
+
+export interface LogFollower {
+  /** Reads the container's log from now on. Again for the same id is fine; one that ended is read on if it runs again. */
+  follow(container: FollowedContainer): void
+  /** Resolves when an ended container's log is in the hub to its end, at once for one not followed, and after 5 s. */
+  drained(containerId: string): Promise<void>
+  /** For a container that has been removed: stops reading and forgets it. */
+  forget(containerId: string): void
+  /** Stops reading; the engine keeps what comes until the next control plane reads on. */
+  stopAll(): Promise<void>
+}
+
+/** Where a container's outputs have been read to. Each is in order by itself; one may be ahead of the other. */
+type Position = Record<ContainerLine['stream'], string | undefined>
+
+interface Followed {
+  readonly container: FollowedContainer
+  readonly stop: AbortController
+  /** Settles when the container has ended and all of it is read. */
+  done: Promise<void>
+  hasEnded: boolean
+  position: Position | undefined
+  /** Start of the run that has been read to its end. */
+  endedRun: number | undefined
+}
+
+export function createLogFollower(options: LogFollowerOptions): LogFollower {
+  const followed = new Map<string, Followed>()
+  let stopped = false
+
+  const start = (entry: Followed) => {
+    entry.hasEnded = false
+    entry.done = readToEnd(options, entry)
+      .catch((error: unknown) => options.log.warn({ err: error, container: entry.container.id }, 'a log reader failed'))
+      .finally(() => {
+        entry.hasEnded = true
+      })
+  }
+  const forgetOldestEnded = () => {
+    if (followed.size <= endedRemembered) return
+    for (const [id, entry] of followed) {
+      if (entry.hasEnded) followed.delete(id)
+      if (followed.size <= endedRemembered) return
+    }
+  }
+  return {
+    follow(container) {
+      if (stopped) return
+      const known = followed.get(container.id)
+      if (known) {
+        if (known.hasEnded) start(known)
+        return
+      }
+      forgetOldestEnded()
+      const stop = new AbortController()
+      const entry = {
+        container,
+        stop,
+        done: Promise.resolve(),
+        hasEnded: false,
+        position: undefined,
+        endedRun: undefined,
+      }
+      followed.set(container.id, entry)
+      start(entry)
+    },
+    async drained(containerId) {
+      const entry = followed.get(containerId)
+      if (!entry) return
+      const deadline = new AbortController()
+      await Promise.race([entry.done, pause(drainDeadlineMs, deadline.signal)])
+      deadline.abort()
+    },
+    forget(containerId) {
+      followed.get(containerId)?.stop.abort()
+      followed.delete(containerId)
+    },
+    async stopAll() {
+      stopped = true
+      for (const entry of followed.values()) entry.stop.abort()
+      const deadline = new AbortController()
+      const allDone = Promise.all([...followed.values()].map((entry) => entry.done))
+      await Promise.race([allDone, pause(drainDeadlineMs, deadline.signal)])
+      deadline.abort()
+      followed.clear()
+    },
+  }
+}
+
+async function readToEnd(options: LogFollowerOptions, entry: Followed): Promise<void> {
+  const { container, stop } = entry
+  const isRead = (found: ContainerDetail) => hasEnded(found) && entry.endedRun === runOf(found)
+  let hasWarned = false
+  for (let attempt = 0; !stop.signal.aborted; attempt++) {
+    try {
+      if (entry.endedRun !== undefined) {
+        const found = await options.engine.findContainer(container.id)
+        if (!found || isRead(found)) return
+      }
+      if (await readOnce(options, entry, true)) attempt = 0
+      if (stop.signal.aborted) return
+      const found = await options.engine.findContainer(container.id)
+      if (!found) return
+      if (hasEnded(found)) {
+        // The followed stream of a container that ends may lack its last lines.
+        await readOnce(options, entry, false)
+        entry.endedRun = runOf(found)
+        return
+      }
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === 'not_found') return
+      if (!hasWarned && !stop.signal.aborted)
+        options.log.warn({ err: error, container: container.id, dyno: container.dyno }, 'a dyno log cannot be read yet')
+      hasWarned = true
+    }
+    await pause(Math.min(lastRetryMs, firstRetryMs * 2 ** attempt), stop.signal)
+  }
+}
+
+function runOf(container: ContainerDetail): number {
+  return container.startedAt?.getTime() ?? 0
+}
+
+function hasEnded(container: Container): boolean {
+  return container.state === 'exited' || container.state === 'dead' || container.state === 'removing'
+}
+
+/** Reads until the stream ends; true when it brought anything. */
+async function readOnce({ engine, hub, onLine, log }: LogFollowerOptions, entry: Followed, follow: boolean) {
+  const { container, stop } = entry
+  const shortId = container.id.slice(0, 12)
+  if (!entry.position) {
+    const cursor = await hub.cursor(container.appId, shortId)
+    entry.position = { stdout: cursor, stderr: cursor }
+  }
+  const position = entry.position
+  const before = { ...position }
+  const since = sinceOf(before)
+  let hasLines = false
+  const take = (line: ContainerLine) => {
+    if (stop.signal.aborted) return
+    const known = before[line.stream]
+    // The engine answers with the last known line itself, too.
+    if (known !== undefined && compareTimestamps(line.at, known) <= 0) return
+    // All lines after the first unknown one are unknown, even if somebody turns the clock back.
+    before[line.stream] = undefined
+    position[line.stream] = line.at
+    hasLines = true
+    const kept = { at: line.at, source: container.source, dyno: container.dyno, container: shortId, text: line.text }
+    hub.append(container.appId, kept)
+    try {
+      onLine?.(container, kept)
+    } catch (error) {
+      log.warn({ err: error, container: container.id }, 'a dyno log line was not taken')
+    }
+  }
+  await engine.followLogs(container.id, { follow, ...(since ? { since } : {}) }, take, stop.signal)
+  return hasLines
+}
+
+/** Where to ask the engine to begin: no later than the first line missing. */
+function sinceOf({ stdout, stderr }: Position): string | undefined {
+  const known = [stdout, stderr].filter((at) => at !== undefined)
+  if (known.length === 0) return undefined
+  // After the clock was turned back, a time to come would hide lines until it is reached.
+  const earliest = [...known, timestampOf(Date.now())].reduce((a, b) => (compareTimestamps(a, b) < 0 ? a : b))
+  // The outputs are stamped apart: a first line of the silent one may lie a little before the other's last.
+  return engineTimestamp(earliest, known.length === 1 ? -1 : 0)
+}
+
+/** Waits; less when aborted. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, milliseconds)
+    signal.addEventListener('abort', done)
+  })
+}

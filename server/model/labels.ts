@@ -1,0 +1,19 @@
+/** Labels that the platform puts on everything it makes in the engine; they are the record of what runs. */
+export const labelNames = {
+  instance: 'paas.instance',
+  /** dyno · one-off · release · build · add-on · network · router · database · control-plane */
+  kind: 'paas.kind',
+  app: 'paas.app',
+  release: 'paas.release',
+  version: 'paas.version',
+  type: 'paas.type',
+  dyno: 'paas.dyno',
+  /** Which restart request this dyno answers: `0`, or its time in milliseconds. */
+  generation: 'paas.generation',
+  attempt: 'paas.attempt',
+  size: 'paas.size',
+  address: 'paas.address',
+  port: 'paas.port',
+  oneOff: 'paas.one-off',
+  addOn: 'paas.add-on',
+} as const

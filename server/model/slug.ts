@@ -1,0 +1,17 @@
+import type { ProcessTypes } from './procfile.js'
+
+/** What a build made: an image and how to start it. Never changes. */
+export interface Slug {
+  readonly id: string
+  readonly appId: string
+  readonly commit: string
+  readonly commitDescription: string
+  /** The engine's image id (`sha256:…`): same commit and inputs, same id. */
+  readonly imageId: string
+  readonly imageReference: string
+  readonly sizeBytes: number
+  readonly processTypes: ProcessTypes
+  readonly buildpacks: readonly string[]
+  readonly stack: string
+  readonly createdAt: Date
+}

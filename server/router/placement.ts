@@ -1,0 +1,77 @@
+/**
+ * Which app sits in which slot.
+ *
+ * HAProxy can't be given a new backend while it runs, so the configuration holds a row of empty ones, the slots, and
+ * an app keeps its slot for life. A slot that an app has left rests: first until the last request has left its
+ * servers, then for a while longer, so that no half-read set of files can show one app's host with another's servers.
+ */
+import type { AppRoutes, RouteTable } from '../model/route-table.js'
+
+export interface PlacedApp extends AppRoutes {
+  readonly slot: number
+}
+
+/** A slot whose app is gone. `since` is in milliseconds of the epoch. */
+export interface RestingSlot {
+  readonly slot: number
+  readonly appId: string
+  readonly since: number
+}
+
+/** The published table with its slots; what `route-table.json` holds. */
+export interface Placement {
+  readonly version: number
+  readonly slotCount: number
+  /** Lowest slot first. */
+  readonly apps: readonly PlacedApp[]
+  readonly resting: readonly RestingSlot[]
+}
+
+export interface PlacementRules {
+  /** Now, in milliseconds of the epoch. */
+  readonly now: number
+  readonly restMs: number
+  /** Slots in which HAProxy still has a server. */
+  readonly occupied: ReadonlySet<number>
+}
+
+export function emptyPlacement(slotCount: number): Placement {
+  return { version: 0, slotCount, apps: [], resting: [] }
+}
+
+/** Seats a table: known apps stay where they are, new ones take the lowest free slot, and the row doubles when full. */
+export function place(previous: Placement, table: RouteTable, rules: PlacementRules): Placement {
+  const present = new Set(table.apps.map((app) => app.appId))
+  const seats = new Map<string, number>()
+  for (const { appId, slot } of previous.resting) seats.set(appId, slot)
+  for (const { appId, slot } of previous.apps) seats.set(appId, slot)
+
+  const left = previous.apps.filter((app) => !present.has(app.appId))
+  const resting = [
+    ...previous.resting.filter((rest) => !present.has(rest.appId) && !rested(rest, rules)),
+    ...left.map(({ slot, appId }) => ({ slot, appId, since: rules.now })),
+  ].sort((a, b) => a.slot - b.slot)
+
+  const taken = new Set<number>([...rules.occupied, ...resting.map((rest) => rest.slot)])
+  for (const app of table.apps) {
+    const slot = seats.get(app.appId)
+    if (slot !== undefined) taken.add(slot)
+  }
+  let lowest = 0
+  const apps = table.apps.map((app): PlacedApp => {
+    const seat = seats.get(app.appId)
+    if (seat !== undefined) return { ...app, slot: seat }
+    while (taken.has(lowest)) lowest++
+    taken.add(lowest)
+    return { ...app, slot: lowest }
+  })
+  apps.sort((a, b) => a.slot - b.slot)
+
+  let slotCount = previous.slotCount
+  while (apps.some((app) => app.slot >= slotCount)) slotCount *= 2
+  return { version: table.version, slotCount, apps, resting }
+}
+
+function rested(rest: RestingSlot, rules: PlacementRules): boolean {
+  return rules.now - rest.since >= rules.restMs && !rules.occupied.has(rest.slot)
+}

@@ -1,0 +1,112 @@
+/**
+ * The public frontend: who is asked, what the app is told about the client, and where the request goes.
+ *
+ * Headers that speak for the router (`X-Forwarded-*`, `X-Request-Id`, `X-Request-Start`, `Via`) are the router's alone:
+ * what a client sent under these names, or under spellings that CGI-like gateways confuse with them, is removed before
+ * ours are set. Only `X-Forwarded-For` keeps the client's value, with the address we saw appended, as on Heroku.
+ * Hop-by-hop headers go first, so that `Connection: x-forwarded-for` can't make a later hop drop one of ours.
+ */
+import { platformSlot } from './layout.js'
+import type { RouterSettings } from './options.js'
+import type { RouterPaths } from './paths.js'
+
+/** Path that answers 200 on any host that is no app's: the router's own health. */
+export const healthPath = '/.well-known/router-health'
+
+/** How HAProxy is told to send a page of ours. */
+export const asPage = 'content-type "text/html; charset=utf-8" hdr Cache-Control no-store'
+
+/** One JSON object a request; `access-log.ts` reads it. */
+const logFormat = [
+  '%{+json}o',
+  '%(at:sint)[request_date(ms)] %(app)[var(txn.app)] %(code)[var(txn.code)] %(server)s',
+  '%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(tls)sslv',
+  '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts',
+].join(' ')
+
+export function renderFrontend(settings: RouterSettings, paths: RouterPaths): string {
+  return [binds(settings, paths), whoIsAsked(settings, paths), headers, repeating, routing].join('\n')
+}
+
+function binds(settings: RouterSettings, paths: RouterPaths): string {
+  const address = settings.bind.includes(':') ? `ipv6@${settings.bind}` : `ipv4@${settings.bind}`
+  return `defaults clients
+  mode http
+  timeout client ${settings.idleTimeoutMs}
+  timeout client-fin 10s
+  timeout http-request ${settings.headersTimeoutMs}
+  timeout http-keep-alive ${settings.keepAliveTimeoutMs}
+  option dontlognull
+  option disable-h2-upgrade
+  option idle-close-on-response
+  unique-id-format %[uuid()]
+
+frontend public from clients
+  bind ${address}:${settings.httpPort}
+  bind ${address}:${settings.httpsPort} ssl crt ${paths.defaultCert} crt-list ${paths.certList} alpn h2,http/1.1
+  log global
+  log-format "${logFormat}"
+`
+}
+
+/** The host decides: the map's slot, else the slot of the wildcard one label up, else nobody's. */
+function whoIsAsked(settings: RouterSettings, paths: RouterPaths): string {
+  return `  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
+  http-request deny deny_status 405 if METH_CONNECT
+  http-request return status 414 if { pathq,length gt 8192 }
+  acl misdirected ssl_fc_has_sni
+  acl sni_is_host ssl_fc_sni,lower,strcmp(txn.host) eq 0
+  http-request set-var(txn.code) str(H31) if misdirected !sni_is_host
+  http-request return status 421 ${asPage} lf-file ${paths.errorsDir}/misdirected.html if misdirected !sni_is_host
+  http-request set-var(txn.slot) var(txn.host),map_str(${paths.hostsMap})
+  http-request set-var(txn.slot) var(txn.host),regsub("^[^.]+","*"),map_str(${paths.hostsMap}) unless { var(txn.slot) -m found }
+  http-request set-var(txn.app) var(txn.slot),map_str(${paths.slotsMap})
+  http-request return status 200 content-type text/plain string "ok" if { path ${healthPath} } !{ var(txn.app) -m found }
+  http-request set-timeout client ${settings.apiIdleTimeoutMs} if { var(txn.slot) -m str ${platformSlot} }
+`
+}
+
+const headers = `  acl has_upgrade req.hdr(upgrade) -m found
+  http-request del-header keep-alive
+  http-request del-header proxy-connection
+  http-request del-header connection unless has_upgrade
+  http-request set-header connection upgrade if has_upgrade
+  http-request set-var-fmt(txn.fwd) "%[src]"
+  http-request set-var-fmt(txn.fwd) "%[req.fhdr(x-forwarded-for)], %[src]" if { req.fhdr(x-forwarded-for),length gt 0 }
+  http-request del-header x-forwarded- -m beg
+  http-request del-header forwarded
+  http-request del-header proxy
+  http-request del-header ^x[-_](forwarded[-_].*|request[-_](id|start))$ -m reg if { req.hdr_names -m sub _ }
+  http-request set-header x-forwarded-for %[var(txn.fwd)]
+  http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]
+  http-request set-header x-forwarded-port %[dst_port]
+  http-request set-header x-request-id %[unique-id]
+  http-request set-header x-request-start %[request_date(ms)]
+  http-request set-header via "1.1 paas"
+  http-request set-uri %[pathq] if HTTP_1.1 { url -m beg http:// https:// }
+`
+
+/**
+ * An app may close an idle connection in the very moment a request is sent down it. A request that may be repeated
+ * (no body, a method that changes nothing) is then sent again on another connection; any other always gets a connection
+ * of its own, so it never meets a closing one and never is sent twice. The own connection is had by a type-of-service
+ * value, which HAProxy's pool keeps apart, and `Connection: close`, which leaves that part of the pool empty. The first
+ * request of a client's connection is given a fresh one by `http-reuse safe`, so it need not be repeated either.
+ */
+const repeating = `  acl repeatable method GET HEAD OPTIONS
+  acl has_body req.hdr(content-length) -m found
+  acl has_body req.hdr(transfer-encoding) -m found
+  http-request set-var(txn.once) bool(true) if !repeatable or has_body
+  acl once var(txn.once) -m bool
+  http-request set-bc-tos 4 if once
+  http-request set-header connection close if once !has_upgrade
+  http-request disable-l7-retry if once or { http_first_req }
+`
+
+const routing = `  # The app's own 502 and 504 pass; ours are 503, as Heroku's are.
+  http-after-response set-status 503 if { status 502 504 } !{ var(txn.answered) -m bool }
+  http-after-response set-status 408 if { status 400 } { txn.sess_term_state -m beg c }
+  use_backend %[var(txn.slot)] if { var(txn.app) -m beg "up " }
+  use_backend state_%[var(txn.app),word(1," ")] if { var(txn.app) -m found }
+  default_backend no_app
+`

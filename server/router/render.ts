@@ -1,0 +1,172 @@
+/**
+ * The files HAProxy starts from, as text. Pure: the same placement and options give the same bytes.
+ *
+ * The configuration always renders the current table in full, so that HAProxy comes back as it was with nobody there
+ * to tell it. Its shape: one public frontend looks the host up in a map and hands the request to a slot's backend;
+ * a host that is in no map ends in `no_app`, never in somebody's slot.
+ */
+import { createHash } from 'node:crypto'
+import { serverOptions } from './changes.js'
+import { codeOfTermination } from './codes.js'
+import { type Layout, platformSlot, slotName } from './layout.js'
+import type { RouterSettings } from './options.js'
+import type { Page } from './pages.js'
+import { failurePage, misdirectedPage, noAppPage, renderPage, statePages } from './pages.js'
+import type { RouterPaths } from './paths.js'
+import { asPage, renderFrontend } from './render-frontend.js'
+
+/** `haproxy.cfg`. Its first lines carry a mark of everything but the servers; `configMark` reads the same. */
+export function renderConfig(layout: Layout, slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
+  const fixed = fixedPart(slotCount, settings, paths)
+  return [globalPart(markOf(fixed), paths), fixed, slotsPart(layout, slotCount)].join('\n')
+}
+
+/** Tells whether a running HAProxy was started from this configuration, servers aside. */
+export function configMark(slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
+  return markOf(fixedPart(slotCount, settings, paths))
+}
+
+/** The whole pages folder: file name → text. */
+export function renderPages(paths: RouterPaths): ReadonlyMap<string, string> {
+  const pages = new Map<string, Page>([
+    ['no-app', noAppPage],
+    ['misdirected', misdirectedPage],
+    ['failure', failurePage(paths.codesMap)],
+    ...Object.entries(statePages),
+  ])
+  return new Map([...pages].map(([name, page]) => [`${name}.html`, renderPage(page)]))
+}
+
+/** A map file: `key value` a line. */
+export function renderMap(map: ReadonlyMap<string, string>): string {
+  return [...map].map(([key, value]) => `${key} ${value}\n`).join('')
+}
+
+/** Termination state → code, for the failure page. */
+export function renderCodes(): string {
+  return renderMap(new Map(Object.entries(codeOfTermination)))
+}
+
+function markOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+function globalPart(mark: string, paths: RouterPaths): string {
+  return `# Written by the platform; a change made here is lost.
+global
+  description ${mark}
+  user haproxy
+  group haproxy
+  chroot ${paths.jailDir}
+  stats socket ${paths.adminSocket} mode 600 level admin
+`
+}
+
+function fixedPart(slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
+  return [
+    `  # ${slotCount} slots
+  hard-stop-after ${settings.hardStopMs}
+  fd-hard-limit 100000
+  tune.http.logurilen 8192
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305
+  log ring@access len 16384 format raw local0
+
+# Lines wait here while the control plane is away.
+ring access
+  format raw
+  maxlen 16384
+  size 4194304
+  timeout connect 1s
+  timeout server 10s
+  server control_plane unix@/log.sock log-proto octet-count
+`,
+    renderFrontend(settings, paths),
+    statesPart(paths),
+    platformPart(settings),
+    dynoPart(settings, paths),
+  ].join('\n')
+}
+
+/** Backends that only answer, one a state; a state's backend is named for it. */
+function statesPart(paths: RouterPaths): string {
+  const answer = (page: Page, file: string) =>
+    `  http-request return status ${page.status} ${asPage} lf-file ${paths.errorsDir}/${file}.html`
+  const states = Object.entries(statePages).map(([state, page]) =>
+    [
+      `backend state_${state}`,
+      ...(page.code === undefined ? [] : [`  http-request set-var(txn.code) str(${page.code})`]),
+      answer(page, state),
+    ].join('\n'),
+  )
+  return `defaults answers
+  mode http
+  timeout connect 1s
+  timeout server 1s
+
+${states.map((state) => state.replace('\n', ' from answers\n')).join('\n\n')}
+
+backend no_app from answers
+${answer(noAppPage, 'no-app')}
+`
+}
+
+function platformPart(settings: RouterSettings): string {
+  const away = `'{"id":"unavailable","message":"The platform is restarting or stopped. Try again in a moment."}'`
+  const errors = [502, 503, 504].map((s) => `  http-error status ${s} content-type application/json string ${away}`)
+  return `# API and git: nothing is buffered, a push may be held for as long as its build takes.
+defaults platform
+  mode http
+  timeout connect ${settings.connectTimeoutMs}
+  timeout server ${settings.apiIdleTimeoutMs}
+  timeout tunnel ${settings.apiIdleTimeoutMs}
+  option abortonclose
+  option http-server-close
+  http-reuse never
+  retries 1
+${errors.join('\n')}
+
+backend ${platformSlot} from platform
+  server control_plane 127.0.0.1:${settings.apiPort}
+`
+}
+
+/**
+ * A dyno's connection is reused where the request may be repeated (see `render-frontend.ts`) and a request is sent
+ * again only where none of it arrived, or where a reused connection closed under a request that may be repeated.
+ */
+function dynoPart(settings: RouterSettings, paths: RouterPaths): string {
+  const failures = [502, 503, 504].map(
+    (status) => `  http-error status ${status} ${asPage} lf-file ${paths.errorsDir}/failure.html`,
+  )
+  return `defaults dyno
+  mode http
+  balance leastconn
+  timeout connect ${settings.connectTimeoutMs}
+  timeout check ${settings.connectTimeoutMs}
+  timeout queue ${settings.connectTimeoutMs}
+  timeout server ${settings.firstByteTimeoutMs}
+  timeout tunnel ${settings.idleTimeoutMs}
+  option abortonclose
+  option redispatch 1
+  retries 1
+  retry-on conn-failure empty-response
+  http-reuse safe
+  default-server ${serverOptions}
+  http-request set-var(txn.code) str(H10) if { nbsrv eq 0 }
+  http-request return status 503 ${asPage} lf-file ${paths.errorsDir}/crashed.html if { nbsrv eq 0 }
+  http-response set-var(txn.answered) bool(true)
+  http-response set-timeout server ${settings.idleTimeoutMs}
+${failures.join('\n')}
+`
+}
+
+function slotsPart(layout: Layout, slotCount: number): string {
+  const servers = new Map<string, string[]>()
+  for (const [server, address] of layout.servers) {
+    const [slot = '', name = ''] = server.split('/')
+    servers.set(slot, [...(servers.get(slot) ?? []), `  server ${name} ${address}\n`])
+  }
+  const slots = Array.from({ length: slotCount }, (_, slot) => slotName(slot))
+  return slots.map((slot) => `backend ${slot} from dyno\n${(servers.get(slot) ?? []).join('')}`).join('')
+}

@@ -1,0 +1,66 @@
+/**
+ * HAProxy's command sockets: the running process's own, and the master's, which reloads and reaches processes that are
+ * on their way out. One command a connection; a command has a deadline, and its reply is judged, since HAProxy answers
+ * a refused command with a sentence and a closed connection like any other.
+ */
+import net from 'node:net'
+import { isCode } from './durable-file.js'
+
+/** HAProxy answered, but not with what the command answers when it worked. */
+export class CommandRefused extends Error {
+  constructor(
+    readonly command: string,
+    readonly reply: string,
+  ) {
+    super(`HAProxy refused '${command.split('\n', 1)[0]}': ${reply.trim()}`)
+    this.name = 'CommandRefused'
+  }
+}
+
+/** True for a socket that nobody listens on: HAProxy isn't running. */
+export function isAway(error: unknown): boolean {
+  return isCode(error, 'ENOENT', 'ECONNREFUSED')
+}
+
+const deadlineMs = 10_000
+
+/** Sends one command and returns the whole reply. Rejects with the socket's error, or after the deadline. */
+export function ask(socketPath: string, command: string, timeoutMs = deadlineMs): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(socketPath)
+    const timer = setTimeout(() => fail(new Error(`HAProxy didn't answer '${command}' in ${timeoutMs} ms`)), timeoutMs)
+    const parts: Buffer[] = []
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(error)
+    }
+    socket.on('error', fail)
+    socket.on('data', (part: Buffer) => parts.push(part))
+    socket.on('end', () => {
+      clearTimeout(timer)
+      resolve(Buffer.concat(parts).toString('utf8'))
+    })
+    socket.end(`${command}\n`)
+  })
+}
+
+/** What each command answers when it worked; commands not listed answer nothing. */
+const answers: readonly [RegExp, RegExp][] = [
+  [/^add server /, /^New server registered\./],
+  [/^del server /, /^Server deleted\./],
+  [/^set server \S+ addr /, /^(IP changed|no need to change the addr|port changed)/i],
+  [/^new ssl cert /, /^New empty certificate store/],
+  [/^set ssl cert /, /^Transaction (created|updated)/],
+  [/^commit ssl cert /, /Success!/],
+  [/^add ssl crt-list /, /Success!/],
+  [/^del ssl crt-list /, /deleted/],
+  [/^del ssl cert /, /deleted/],
+]
+
+/** Sends a command that changes something; throws `CommandRefused` when it didn't. */
+export async function tell(socketPath: string, command: string): Promise<void> {
+  const reply = (await ask(socketPath, command)).trim()
+  const expected = answers.find(([pattern]) => pattern.test(command))?.[1]
+  if (expected === undefined ? reply !== '' : !expected.test(reply)) throw new CommandRefused(command, reply)
+}

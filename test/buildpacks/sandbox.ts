@@ -1,0 +1,337 @@
+/**
+ * A scratch for building apps in the real stack-build image, the way the control plane does: a container of its own per
+ * build, uid 1000, no capabilities, the source as tars on stdin, the result on stdout.
+ *
+ * The buildpacks and the driver of the checkout are mounted over the image's, so a test tests what is in the tree.
+ * `PAAS_TEST_STACK_BUILD` and `PAAS_TEST_STACK` name the images; `PAAS_CA_BUNDLE`, or the host's own bundle, is what
+ * builds trust.
+ */
+import { spawn } from 'node:child_process'
+import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import Docker from 'dockerode'
+import { extract } from 'tar-stream'
+
+export const stackBuildImage = process.env.PAAS_TEST_STACK_BUILD ?? 'paas/stack-build:dev'
+export const stackImage = process.env.PAAS_TEST_STACK ?? 'paas/stack:dev'
+const checkout = path.resolve(import.meta.dirname, '..', '..')
+export const fixtures = path.join(checkout, 'test', 'fixtures', 'apps')
+const caBundle = process.env.PAAS_CA_BUNDLE ?? '/etc/ssl/certs/ca-certificates.crt'
+const caInside = '/etc/ssl/certs/ca-certificates.crt'
+
+export interface Layer {
+  readonly name: string
+  readonly path: string
+  readonly key: string
+  readonly new: boolean
+  readonly launch: boolean
+  readonly bytes: number
+  readonly shared?: boolean
+}
+
+/** The first line of a build's result, as docker/stack/build-driver/README.md describes it. */
+export interface Header {
+  readonly buildpacks: readonly { readonly name: string; readonly version: string }[]
+  readonly process_types: Readonly<Record<string, string>>
+  readonly addons: readonly string[]
+  readonly layers: readonly Layer[]
+  readonly cache: { readonly changed: boolean }
+  readonly app_bytes: number
+  readonly env: Readonly<Record<string, string>>
+  readonly notes: readonly string[]
+}
+
+export interface Built {
+  readonly exitCode: number
+  /** Everything the pusher sees. */
+  readonly log: string
+  readonly header: Header | undefined
+  /** New layers by name, and `app`: their tars. */
+  readonly tars: ReadonlyMap<string, Buffer>
+  readonly ms: number
+}
+
+export interface BuildOptions {
+  readonly config?: Readonly<Record<string, string | Buffer>>
+  readonly env?: Readonly<Record<string, string>>
+  /** Host folders mounted read-only, by their place in the container. */
+  readonly mounts?: Readonly<Record<string, string>>
+  readonly memoryBytes?: number
+}
+
+export type Source = string | Readonly<Record<string, string>>
+
+const docker = new Docker()
+
+/** One app: what its last successful build left is what the next one finds. */
+export class ScratchApp {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'buildpacks-app-'))
+  private readonly kept = path.join(this.folder, 'previous')
+  private readonly containers = new Set<Docker.Container>()
+  /** Every layer the app's image is made of, by name, with its tar. */
+  readonly image = new Map<string, Buffer>()
+
+  constructor() {
+    mkdirSync(path.join(this.kept, 'layers'), { recursive: true })
+  }
+
+  /** Builds a folder, or files given as texts. A failed build changes nothing that the next one sees. */
+  async build(source: Source, options: BuildOptions = {}): Promise<Built> {
+    const work = mkdtempSync(path.join(this.folder, 'build-'))
+    for (const name of ['tmp', 'layers', 'source']) mkdirSync(path.join(work, name))
+    for (const name of ['tmp', 'layers']) chownSync(path.join(work, name), 1000, 1000)
+    writeSource(path.join(work, 'source'), source, options.config ?? {})
+    const container = await this.startBuildContainer(work, options)
+    try {
+      const started = performance.now()
+      const { exitCode, stdout, stderr } = await execDriver(container, path.join(work, 'source'), options.env ?? {})
+      const ms = Math.round(performance.now() - started)
+      const { header, tars } = parseResult(stdout)
+      if (exitCode === 0 && header !== undefined) this.keep(work, header, tars)
+      return { exitCode, log: stderr.toString(), header, tars, ms }
+    } finally {
+      await container.remove({ force: true })
+      this.containers.delete(container)
+      rmSync(work, { recursive: true, force: true })
+    }
+  }
+
+  private async startBuildContainer(work: string, options: BuildOptions): Promise<Docker.Container> {
+    const binds = [
+      `${work}/tmp:/tmp`,
+      `${work}/layers:/layers`,
+      `${this.kept}:/previous:ro`,
+      `${checkout}/buildpacks:/opt/paas/buildpacks:ro`,
+      `${checkout}/docker/stack/build-driver:/opt/paas/build-driver:ro`,
+      `${caBundle}:${caInside}:ro`,
+      ...Object.entries(options.mounts ?? {}).map(([inside, folder]) => `${folder}:${inside}:ro`),
+    ]
+    const container = await docker.createContainer({
+      Image: stackBuildImage,
+      Cmd: ['sleep', '3600'],
+      User: '1000:1000',
+      Labels: { 'buildpacks-test': 'yes' },
+      Env: Object.entries({ ...buildEnv(), ...options.env }).map(([name, value]) => `${name}=${value}`),
+      HostConfig: {
+        Binds: binds,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        PidsLimit: 512,
+        Memory: options.memoryBytes ?? 2 * 1024 ** 3,
+        Tmpfs: { '/tmp/env': 'size=16m,mode=0700,uid=1000,gid=1000' },
+        Init: true,
+      },
+    })
+    this.containers.add(container)
+    await container.start()
+    return container
+  }
+
+  private keep(work: string, header: Header, tars: ReadonlyMap<string, Buffer>): void {
+    const next = path.join(work, 'next')
+    mkdirSync(path.join(next, 'layers'), { recursive: true })
+    for (const file of readdirSync(path.join(work, 'layers')).filter((name) => name.endsWith('.json'))) {
+      const name = file.slice(0, -'.json'.length)
+      cpSync(path.join(work, 'layers', file), path.join(next, 'layers', file))
+      const made = path.join(work, 'layers', name)
+      const kept = path.join(this.kept, 'layers', name)
+      const tree = existsSync(made) ? made : kept
+      if (existsSync(tree)) renameSync(tree, path.join(next, 'layers', name))
+    }
+    const cache = header.cache.changed ? path.join(work, 'tmp', 'cache') : path.join(this.kept, 'cache')
+    if (existsSync(cache)) renameSync(cache, path.join(next, 'cache'))
+    rmSync(this.kept, { recursive: true, force: true })
+    renameSync(next, this.kept)
+    const names = new Set(['app', ...header.layers.filter((layer) => layer.launch).map((layer) => layer.name)])
+    for (const name of this.image.keys()) if (!names.has(name)) this.image.delete(name)
+    for (const [name, tar] of tars) this.image.set(name, tar)
+  }
+
+  /** Starts a dyno of the last built image and returns its address; it is gone with `close`. */
+  async run(command: string, env: Readonly<Record<string, string>> = {}, memoryBytes = 512 * 1024 ** 2): Promise<Dyno> {
+    const launcher = 'shopt -s nullglob; for f in /app/.profile.d/*.sh; do . "$f"; done; [ ! -f .profile ] || . ./.profile; eval "exec $0"'
+    const container = await docker.createContainer({
+      Image: stackImage,
+      Cmd: ['bash', '-c', launcher, command],
+      User: '1000:1000',
+      WorkingDir: '/app',
+      Labels: { 'buildpacks-test': 'yes' },
+      Env: Object.entries({ HOME: '/app', PORT: '5000', DYNO: 'web.1', ...env }).map(([name, value]) => `${name}=${value}`),
+      HostConfig: { CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'], Memory: memoryBytes, Init: true },
+    })
+    this.containers.add(container)
+    for (const tar of this.image.values()) await container.putArchive(tar, { path: '/' })
+    await container.start()
+    return new Dyno(container)
+  }
+
+  async close(): Promise<void> {
+    for (const container of this.containers) await container.remove({ force: true })
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** A container of a built app. */
+export class Dyno {
+  constructor(private readonly container: Docker.Container) {}
+
+  async logs(): Promise<string> {
+    const text = await this.container.logs({ stdout: true, stderr: true })
+    return demux(Readable.from([text])).then(({ stdout, stderr }) => `${stdout}${stderr}`)
+  }
+
+  /** Waits until the dyno answers on its port and returns the response; throws with its log after 20 seconds. */
+  async get(target = '/', init: RequestInit = {}): Promise<Response> {
+    const deadline = Date.now() + 20_000
+    const { NetworkSettings } = await this.container.inspect()
+    const address = NetworkSettings.Networks.bridge?.IPAddress ?? ''
+    for (;;) {
+      try {
+        return await fetch(`http://${address}:5000${target}`, { redirect: 'manual', ...init })
+      } catch (error) {
+        const { State } = await this.container.inspect()
+        if (Date.now() > deadline || !State.Running)
+          throw new Error(`the dyno does not answer:\n${await this.logs()}`, { cause: error })
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    }
+  }
+
+  /** Runs a command beside the app's process and returns what it prints. */
+  async exec(command: readonly string[]): Promise<string> {
+    const exec = await this.container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
+    const { stdout, stderr } = await demux(await exec.start({}))
+    return `${stdout}${stderr}`
+  }
+
+  /** Waits for the process to end and returns its exit code. */
+  async ended(): Promise<number> {
+    return (await this.container.wait()).StatusCode
+  }
+
+  get id(): string {
+    return this.container.id
+  }
+}
+
+function buildEnv(): Record<string, string> {
+  return {
+    HOME: '/app',
+    STACK: 'heroku-24',
+    PAAS_STACK: 'paas-13',
+    PAAS_STACK_ID: 'test',
+    SOURCE_VERSION: '0123456789abcdef0123456789abcdef01234567',
+    PAAS_RUNTIME_PROVIDERS: 'bundled,mirror,npm',
+    SSL_CERT_FILE: caInside,
+    PIP_CERT: caInside,
+    REQUESTS_CA_BUNDLE: caInside,
+    NODE_EXTRA_CA_CERTS: caInside,
+    GIT_SSL_CAINFO: caInside,
+    CURL_CA_BUNDLE: caInside,
+  }
+}
+
+function writeSource(folder: string, source: Source, config: Readonly<Record<string, string | Buffer>>): void {
+  mkdirSync(path.join(folder, 'env'))
+  for (const [name, value] of Object.entries(config)) writeFileSync(path.join(folder, 'env', name), value, { mode: 0o400 })
+  const build = path.join(folder, 'build')
+  if (typeof source === 'string') {
+    cpSync(source, build, { recursive: true })
+    return
+  }
+  mkdirSync(build)
+  for (const [name, text] of Object.entries(source)) {
+    mkdirSync(path.dirname(path.join(build, name)), { recursive: true })
+    writeFileSync(path.join(build, name), text, { mode: text.startsWith('#!') ? 0o755 : 0o644 })
+  }
+}
+
+async function execDriver(container: Docker.Container, source: string, env: Readonly<Record<string, string>>) {
+  const exec = await container.exec({
+    Cmd: ['/opt/paas/build-driver/build'],
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+  })
+  const stream = await exec.start({ hijack: true, stdin: true })
+  const output = demux(stream)
+  // Two tars, one after the other, as the control plane sends them.
+  for (const part of ['env', 'build']) await sendTar(source, part, stream)
+  stream.end()
+  const { stdout, stderr } = await output
+  const { ExitCode } = await exec.inspect()
+  return { exitCode: ExitCode ?? -1, stdout, stderr }
+}
+
+async function sendTar(folder: string, part: string, to: NodeJS.WritableStream): Promise<void> {
+  const tar = spawn('tar', ['--create', '--owner=0', '--group=0', `--directory=${folder}`, part], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  for await (const chunk of tar.stdout) if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve))
+}
+
+async function demux(stream: NodeJS.ReadableStream): Promise<{ stdout: Buffer; stderr: Buffer }> {
+  const stdout = new PassThrough()
+  const stderr = new PassThrough()
+  const ended = new Promise<void>((resolve, reject) => {
+    stream.once('end', resolve)
+    stream.once('close', resolve)
+    stream.once('error', reject)
+  }).finally(() => {
+    stdout.end()
+    stderr.end()
+  })
+  docker.modem.demuxStream(stream, stdout, stderr)
+  const [out, err] = await Promise.all([buffer(stdout), buffer(stderr), ended])
+  return { stdout: out, stderr: err }
+}
+
+function parseResult(stdout: Buffer): { header: Header | undefined; tars: Map<string, Buffer> } {
+  const tars = new Map<string, Buffer>()
+  const newline = stdout.indexOf('\n')
+  if (newline === -1) return { header: undefined, tars }
+  const header = JSON.parse(stdout.subarray(0, newline).toString()) as Header
+  let offset = newline + 1
+  const parts = header.layers.filter((layer) => layer.new).map((layer) => [layer.name, layer.bytes] as const)
+  for (const [name, bytes] of [...parts, ['app', header.app_bytes] as const]) {
+    tars.set(name, stdout.subarray(offset, offset + bytes))
+    offset += bytes
+  }
+  if (offset !== stdout.length) throw new Error(`the result has ${stdout.length} bytes, its header announces ${offset}`)
+  return { header, tars }
+}
+
+export interface Entry {
+  readonly name: string
+  readonly type: string
+  readonly mode: number
+  readonly uid: number
+  readonly mtime: number
+  readonly linkname: string
+  readonly text: string
+}
+
+/** The entries of a tar by name. */
+export async function entries(tar: Buffer | undefined): Promise<Map<string, Entry>> {
+  const found = new Map<string, Entry>()
+  const reader = extract()
+  Readable.from([tar ?? Buffer.alloc(0)]).pipe(reader)
+  for await (const entry of reader) {
+    const { name, type, mode, uid, mtime, linkname } = entry.header
+    const text = (await buffer(entry)).toString()
+    found.set(name, {
+      name,
+      type: type ?? '',
+      mode: mode ?? 0,
+      uid: uid ?? -1,
+      mtime: Number(mtime ?? 0),
+      linkname: linkname ?? '',
+      text,
+    })
+  }
+  return found
+}
