@@ -1,22 +1,56 @@
 // Builds dist/: every TypeScript file for tests and set-up (dist/server, dist/test …), one file for the control plane
 // (dist/control-plane.mjs) and one for the command line (dist/paas.cjs).
-import { build } from 'esbuild'
-import { existsSync, readdirSync, chmodSync, rmSync, cpSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { build } from 'esbuild'
+
+const common = { platform: 'node', target: 'node20', logLevel: 'error' }
+
+// dockerode brings clients for engines over SSH and for BuildKit sessions; we use neither, and they cost memory and start-up.
+const unused = {
+  name: 'unused',
+  setup(context) {
+    context.onResolve({ filter: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader)$/ }, (args) => ({ path: args.path, namespace: 'unused' }))
+    context.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}', loader: 'js' }))
+  },
+}
 
 rmSync('dist', { recursive: true, force: true })
 
 const files = ['server', 'cli', 'docker', 'test', 'bench']
   .filter((dir) => existsSync(dir))
-  .flatMap((dir) => readdirSync(dir, { recursive: true }).map((f) => path.join(dir, f)))
-  .filter((f) => f.endsWith('.ts') && !f.includes('fixtures/'))
-await build({ entryPoints: files, outdir: 'dist', outbase: '.', platform: 'node', target: 'node20', format: 'esm', logLevel: 'error' })
-if (existsSync('server/store/migrations')) cpSync('server/store/migrations', 'dist/server/store/migrations', { recursive: true })
+  .flatMap((dir) => readdirSync(dir, { recursive: true }).map((file) => path.join(dir, file)))
+  .filter((file) => file.endsWith('.ts') && !file.includes('fixtures/'))
+await build({ ...common, entryPoints: files, outdir: 'dist', outbase: '.', format: 'esm' })
+cpSync('server/store/migrations', 'dist/server/store/migrations', { recursive: true })
 
-const banner = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
-if (existsSync('server/main.ts'))
-  await build({ entryPoints: ['server/main.ts'], outfile: 'dist/control-plane.mjs', bundle: true, platform: 'node', target: 'node20', format: 'esm', minifySyntax: true, external: ['cpu-features', 'pg-native', '*.node'], banner: { js: banner }, logLevel: 'error' })
-if (existsSync('cli/main.ts')) {
-  await build({ entryPoints: ['cli/main.ts'], outfile: 'dist/paas.cjs', bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, banner: { js: '#!/usr/bin/env node' }, logLevel: 'error' })
-  chmodSync('dist/paas.cjs', 0o755)
-}
+// CommonJS packages inside an ES module look for these.
+const banner = [
+  "import { createRequire as createRequireOfBundle } from 'node:module'",
+  "import { dirname as dirnameOfBundle } from 'node:path'",
+  "import { fileURLToPath as fileURLToPathOfBundle } from 'node:url'",
+  'const require = createRequireOfBundle(import.meta.url)',
+  'const __filename = fileURLToPathOfBundle(import.meta.url)',
+  'const __dirname = dirnameOfBundle(__filename)',
+].join('\n')
+await build({
+  ...common,
+  entryPoints: ['server/main.ts'],
+  outfile: 'dist/control-plane.mjs',
+  bundle: true,
+  format: 'esm',
+  minifySyntax: true,
+  external: ['pg-native'],
+  plugins: [unused],
+  banner: { js: banner },
+})
+await build({
+  ...common,
+  entryPoints: ['cli/main.ts'],
+  outfile: 'dist/paas.cjs',
+  bundle: true,
+  format: 'cjs',
+  minify: true,
+  banner: { js: '#!/usr/bin/env node' },
+})
+chmodSync('dist/paas.cjs', 0o755)

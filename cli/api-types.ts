@@ -98,6 +98,7 @@ export interface AddOnService {
 export interface Plan {
   readonly name: string
   readonly human_name: string
+  readonly description?: string
   readonly default: boolean
   readonly price?: Price
 }

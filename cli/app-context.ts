@@ -1,6 +1,7 @@
 /** Which app a command acts on. */
 import { listAppRemotes } from './app-remotes.js'
 import type { CliConfig } from './config.js'
+import type { Credentials } from './credentials.js'
 import { UsageError } from './errors.js'
 
 /**
@@ -10,11 +11,12 @@ import { UsageError } from './errors.js'
 export async function resolveApp(
   flags: { readonly app?: string; readonly remote?: string },
   config: CliConfig,
+  credentials: Credentials,
   commandName: string,
 ): Promise<string> {
   if (flags.app !== undefined) return flags.app
   if (flags.remote === undefined && config.app !== undefined) return config.app
-  const remotes = await listAppRemotes(config.apiOrigin)
+  const remotes = await listAppRemotes(config, credentials)
   if (flags.remote !== undefined) {
     const found = remotes.find((r) => r.remote === flags.remote)
     if (found !== undefined) return found.app

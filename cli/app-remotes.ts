@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import type { App } from './api-types.js'
 import type { CliConfig } from './config.js'
-import { isGitOriginOf } from './credentials.js'
+import type { Credentials } from './credentials.js'
 import { CliError } from './errors.js'
 import { type GitRemote, listGitRemotes, setCredentialHelper, setGitRemote } from './git.js'
 import { warn } from './output.js'
@@ -17,17 +17,17 @@ export interface AppRemote {
 }
 
 /** The remotes whose address is an app's on this platform. */
-export async function listAppRemotes(apiOrigin: string): Promise<AppRemote[]> {
+export async function listAppRemotes(config: CliConfig, credentials: Credentials): Promise<AppRemote[]> {
   return (await listGitRemotes()).flatMap((remote) => {
-    const app = appOfRemote(remote, apiOrigin)
+    const app = appOfRemote(remote, config, credentials)
     return app === undefined ? [] : [{ remote: remote.name, app }]
   })
 }
 
-function appOfRemote({ url }: GitRemote, apiOrigin: string): string | undefined {
+function appOfRemote({ url }: GitRemote, config: CliConfig, credentials: Credentials): string | undefined {
   if (!URL.canParse(url)) return undefined
   const { origin, pathname } = new URL(url)
-  const same = isGitOriginOf(apiOrigin, origin) || isGitOriginOf(nameLoopback(apiOrigin), nameLoopback(origin))
+  const same = credentials.isGitOrigin(origin) || nameLoopback(config.apiOrigin) === nameLoopback(origin)
   return same ? /^\/([a-z][a-z0-9-]*?)(?:\.git)?\/?$/.exec(pathname)?.[1] : undefined
 }
 
@@ -36,15 +36,26 @@ function nameLoopback(origin: string): string {
   return origin.replace(/^(https?:\/\/)(?:127\.0\.0\.1|\[::1\])(?=:|$)/, '$1localhost')
 }
 
-/** Makes or moves a remote of the app, and has git ask us for its password; returns whether the remote is new. */
-export async function addAppRemote(app: App, remote: string, config: CliConfig): Promise<boolean> {
+/**
+ * Makes the app a remote, or points that remote at it, and has git ask us for the password. With `keep` a remote that
+ * leads elsewhere stays: a push must not go to another app than before without being told to.
+ */
+export async function addAppRemote(
+  app: App,
+  remote: string,
+  { config, credentials }: { readonly config: CliConfig; readonly credentials: Credentials },
+  options: { readonly keep?: boolean } = {},
+): Promise<'added' | 'updated' | 'kept'> {
   const { origin, protocol } = new URL(app.git_url)
   // git has address forms that run commands; the platform's are plain.
   if (protocol !== 'http:' && protocol !== 'https:') throw new CliError(`${app.git_url} is not an http address`)
-  const isNew = await setGitRemote(remote, app.git_url)
-  if (isGitOriginOf(config.apiOrigin, origin)) await setCredentialHelper(origin, await credentialHelper(config))
+  const present = (await listGitRemotes()).find((r) => r.name === remote)
+  const keeps = options.keep === true && present !== undefined && present.url !== app.git_url
+  if (!keeps) await setGitRemote(remote, app.git_url, present !== undefined)
+  if (credentials.learnGitOrigin(origin)) await setCredentialHelper(origin, await credentialHelper(config))
   else warn(`git will ask for a password at ${origin}: give it the token that paas auth:token prints.`)
-  return isNew
+  if (keeps) return 'kept'
+  return present === undefined ? 'added' : 'updated'
 }
 
 /** How git calls us back: by name where `paas` on the search path is this very program, else by its place. */

@@ -1,18 +1,22 @@
 /**
- * Stored tokens, one per API origin, in `credentials.json` with mode 0600. A token is handed out for its own origin
- * only; `gitOrigin` names the one other place that may be given it.
+ * Stored tokens, one per API origin, in `credentials.json` with mode 0600. A token is handed out for its own origin, and
+ * for the one where that API says its git is: the API that issued a token may be believed about where it is good.
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { CliConfig } from './config.js'
 import { CliError } from './errors.js'
+import { isLoopbackHost } from './loopback.js'
 
-interface StoredLogin {
-  readonly token: string
+interface Entry {
+  /** Absent after a logout. */
+  readonly token?: string
   readonly email?: string
+  /** Where the API's git is, once an app's address has shown it. */
+  readonly git_origin?: string
 }
 
-type CredentialsFile = Readonly<Record<string, StoredLogin>>
+type CredentialsFile = Readonly<Record<string, Entry>>
 
 export class Credentials {
   readonly path: string
@@ -25,32 +29,52 @@ export class Credentials {
 
   /** The token for the configured API: `PAAS_API_KEY`, else the stored one. */
   token(): string | undefined {
-    return this.#config.apiKey ?? this.stored()?.token
+    return this.#config.apiKey ?? this.#entry()?.token
   }
 
-  /** The stored login of the configured API, whatever `PAAS_API_KEY` says. */
-  stored(apiOrigin: string = this.#config.apiOrigin): StoredLogin | undefined {
-    const all = this.#read()
-    return Object.hasOwn(all, apiOrigin) ? all[apiOrigin] : undefined
+  /** Whether git at this origin is the configured API's. */
+  isGitOrigin(origin: string): boolean {
+    return isGitOriginOf(this.#config.apiOrigin, origin) || this.#entry()?.git_origin === origin
   }
 
-  /** The token that git may have for this origin; undefined for every host that isn't the platform's. */
+  /** Remembers where the configured API says its git is; returns whether a token may be sent there. */
+  learnGitOrigin(origin: string): boolean {
+    if (this.isGitOrigin(origin)) return true
+    const { protocol, hostname } = new URL(origin)
+    if (protocol !== 'https:' && !isLoopbackHost(hostname)) return false
+    this.#update({ git_origin: origin })
+    return true
+  }
+
+  /** The token that git may have for this origin; undefined for every host that isn't a platform's. */
   tokenForGit(origin: string): string | undefined {
-    const { apiOrigin, apiKey } = this.#config
-    if (apiKey !== undefined && isGitOriginOf(apiOrigin, origin)) return apiKey
-    const found = Object.entries(this.#read()).find(([stored]) => isGitOriginOf(stored, origin))
+    if (this.#config.apiKey !== undefined && this.isGitOrigin(origin)) return this.#config.apiKey
+    const logins = Object.entries(this.#read()).filter(([, entry]) => entry.token !== undefined)
+    const found =
+      logins.find(([apiOrigin]) => isGitOriginOf(apiOrigin, origin)) ??
+      logins.find(([, entry]) => entry.git_origin === origin)
     return found?.[1].token
   }
 
-  store(login: StoredLogin): void {
-    this.#write({ ...this.#read(), [this.#config.apiOrigin]: login })
+  store(login: { readonly token: string; readonly email: string }): void {
+    this.#update(login)
   }
 
-  /** Forgets the configured API's login; returns whether there was one. */
+  /** Forgets the configured API's token; returns whether there was one. */
   forget(): boolean {
-    const { [this.#config.apiOrigin]: gone, ...others } = this.#read()
-    if (gone !== undefined) this.#write(others)
-    return gone !== undefined
+    const wasLoggedIn = this.#entry()?.token !== undefined
+    if (wasLoggedIn) this.#update({ token: undefined, email: undefined })
+    return wasLoggedIn
+  }
+
+  #entry(): Entry | undefined {
+    const all = this.#read()
+    return Object.hasOwn(all, this.#config.apiOrigin) ? all[this.#config.apiOrigin] : undefined
+  }
+
+  #update(change: Entry): void {
+    const all = this.#read()
+    this.#write({ ...all, [this.#config.apiOrigin]: { ...this.#entry(), ...change } })
   }
 
   #read(): CredentialsFile {
@@ -84,14 +108,14 @@ export class Credentials {
 
 function readEntries(value: unknown): CredentialsFile {
   if (typeof value !== 'object' || value === null) throw new TypeError('not an object')
-  for (const login of Object.values(value))
-    if (typeof login?.token !== 'string' || !/^[\x21-\x7e]+$/.test(login.token)) throw new TypeError('not a login')
+  for (const entry of Object.values(value))
+    if (typeof entry !== 'object' || !/^[\x21-\x7e]+$/.test(entry?.token ?? 'none')) throw new TypeError('not a login')
   return value as CredentialsFile
 }
 
 /**
- * Whether git at this origin is the platform's own: the API's origin, or `git.<domain>` beside `api.<domain>`. Apps
- * live under the same domain, so nothing looser is safe to send a token to.
+ * Whether git at this origin is surely the API's own: the same origin, or `git.<domain>` beside `api.<domain>`. Apps live
+ * under the same domain, so nothing looser is safe to send a token to.
  */
 export function isGitOriginOf(apiOrigin: string, origin: string): boolean {
   return origin === apiOrigin || origin === apiOrigin.replace('://api.', '://git.')

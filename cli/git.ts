@@ -39,11 +39,9 @@ export async function listGitRemotes(): Promise<GitRemote[]> {
     })
 }
 
-/** Adds the remote, or points it elsewhere; returns whether it is a new one. */
-export async function setGitRemote(name: string, url: string): Promise<boolean> {
-  const exists = (await listGitRemotes()).some((remote) => remote.name === name)
+/** Adds a remote, or points one that exists elsewhere. */
+export async function setGitRemote(name: string, url: string, exists: boolean): Promise<void> {
   await git('remote', exists ? 'set-url' : 'add', '--', name, url)
-  return !exists
 }
 
 export async function removeGitRemote(name: string): Promise<void> {

@@ -62,7 +62,7 @@ function surroundingsOf(command: Command, input: ParsedInput, config: CliConfig)
     credentials,
     api,
     app() {
-      resolved ??= resolveApp(flags, config, command.name)
+      resolved ??= resolveApp(flags, config, credentials, command.name)
       return resolved
     },
   }

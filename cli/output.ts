@@ -50,6 +50,11 @@ export function printProgress(text: string): void {
   process.stderr.write(`${stripControls(text, coloured.stderr)}\n`)
 }
 
+/** A question on stderr; the answer is typed behind it. */
+export function printQuestion(text: string): void {
+  process.stderr.write(stripControls(text, coloured.stderr))
+}
+
 /** Data exactly as it is, unless it goes to a terminal. */
 export function printData(text: string): void {
   process.stdout.write(process.stdout.isTTY ? stripControls(text) : text)

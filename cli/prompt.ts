@@ -1,6 +1,6 @@
 /** Questions to the person at the terminal; they go to stderr, so that stdout stays a result. */
 import { CliError, exitCodes } from './errors.js'
-import { printProgress, warn } from './output.js'
+import { printProgress, printQuestion, warn } from './output.js'
 
 /** Whether somebody is there to answer. */
 export function canAsk(): boolean {
@@ -13,7 +13,7 @@ export async function ask(question: string, options: { readonly hidden?: boolean
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   const output = options.hidden ? silent : process.stderr
   const lines = createInterface({ input: process.stdin, output, terminal: true })
-  if (options.hidden) process.stderr.write(question)
+  if (options.hidden) printQuestion(question)
   try {
     return await new Promise<string>((resolve, reject) => {
       const interrupt = () => reject(new CliError('Cancelled', exitCodes.interrupted))

@@ -5,7 +5,7 @@ import path from 'node:path'
 export interface TrustOutcome {
   readonly trusted: boolean
   /** What to do by hand, when it isn't trusted. */
-  readonly instructions: string
+  readonly instructions?: string
 }
 
 const debianFolder = '/usr/local/share/ca-certificates'
@@ -24,13 +24,14 @@ export async function trustSystemWide(pemFile: string): Promise<TrustOutcome> {
           : `Add ${pemFile} to your system's certificate authorities.`,
     }
   copyFileSync(pemFile, target)
-  return { trusted: await succeeds('update-ca-certificates', []), instructions: byHand }
+  return (await succeeds('update-ca-certificates', [])) ? { trusted: true } : { trusted: false, instructions: byHand }
 }
 
 async function trustOnMacos(pemFile: string): Promise<TrustOutcome> {
   const keychain = '/Library/Keychains/System.keychain'
   const args = ['add-trusted-cert', '-d', '-r', 'trustRoot', '-k', keychain, pemFile]
   const trusted = process.getuid?.() === 0 && (await succeeds('security', args))
+  if (trusted) return { trusted }
   return { trusted, instructions: `Run:\n  sudo security ${args.slice(0, -1).join(' ')} '${pemFile}'` }
 }
 

@@ -3,6 +3,7 @@
  * a route out and without an address of the machine on it. Its name and subnet follow from the app's network index.
  */
 import { createHash } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.js'
 import type { Engine, Network } from '../engine/engine.js'
 import type { App } from '../model/app.js'
@@ -40,9 +41,25 @@ export async function ensureAppNetwork(
   if (found && isOurs(found)) return found
   // By id, so that of two callers the second doesn't remove what the first has just made.
   if (found) await engine.removeNetwork(found.id)
-  const made = await engine.ensureNetwork(spec)
-  if (!isOurs(made)) throw new Error(`network ${name} is still that of another app`)
-  return made
+  try {
+    const made = await engine.ensureNetwork(spec)
+    if (isOurs(made)) return made
+  } catch (error) {
+    const made = await madeMeanwhile(engine, name)
+    if (made && isOurs(made)) return made
+    throw error
+  }
+  throw new Error(`network ${name} is still that of another app`)
+}
+
+/** The engine holds the subnet for whoever asked first before it shows the network, and refuses everybody else. */
+async function madeMeanwhile(engine: Engine, name: string): Promise<Network | undefined> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const network = await engine.findNetwork(name)
+    if (network) return network
+    await delay(50)
+  }
+  return undefined
 }
 
 /** At most 15 characters, and different between two platforms on one machine. */

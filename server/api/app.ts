@@ -33,21 +33,22 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     http: { headersTimeout: 20_000 },
     routerOptions: { maxParamLength: 1_000, ignoreTrailingSlash: true },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allowUnionTypes: true } },
     frameworkErrors: createFrameworkErrorHandler(platform.log),
   })
   fastify.setErrorHandler(createErrorHandler(platform.log))
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'request-id': request.id, 'x-request-id': request.id, 'x-content-type-options': 'nosniff' })
   })
+  fastify.decorate('apiRoutes', context.routes)
   addNotFoundHandler(fastify)
   await fastify.register(websocket, { options: { maxPayload: maxMessageBytes, perMessageDeflate: false } })
   await addOpenApi(fastify)
   await fastify.register(async (scope) => {
     const api = scope.withTypeProvider<TypeBoxTypeProvider>()
+    addRequestLog(api, context)
     await addGate(api, context)
     addBodyParser(api, context.timings.bodyMs)
-    addRequestLog(api, context)
     declareRoutes(api, context)
   })
   fastify.addHook('preClose', async () => {

@@ -47,7 +47,8 @@ export async function runAttachSession(context: ApiContext, socket: WebSocket, t
   } catch (error) {
     ended = true
     const reason = error instanceof PlatformError ? error.message : 'the dyno could not be attached to'
-    if (!(error instanceof PlatformError)) log.error({ err: error, oneOff: ticket.oneOff.id }, 'attaching to a one-off failed')
+    if (!(error instanceof PlatformError))
+      log.error({ err: error, oneOff: ticket.oneOff.id }, 'attaching to a one-off failed')
     socket.close(closeCodes.failed, cutToBytes(reason, 120))
     stopOneOff(context, ticket)
   } finally {
@@ -69,7 +70,8 @@ function readClient(socket: WebSocket): { readonly stdin: PassThrough; connect(d
     else if (message[0] === frames.resize) {
       size = sizeOf(body) ?? size
       resize()
-    } else if (message[0] === frames.stdin && body.length > 0 && !stdin.writableEnded && !stdin.write(body)) socket.pause()
+    } else if (message[0] === frames.stdin && body.length > 0 && !stdin.writableEnded && !stdin.write(body))
+      socket.pause()
   })
   return {
     stdin,
@@ -89,7 +91,8 @@ function readClient(socket: WebSocket): { readonly stdin: PassThrough; connect(d
 function sizeOf(body: Buffer): { columns: number; rows: number } | undefined {
   try {
     const { columns, rows } = JSON.parse(body.toString('utf8')) as { columns?: unknown; rows?: unknown }
-    const isSide = (side: unknown): side is number => Number.isInteger(side) && Number(side) >= 1 && Number(side) <= 10_000
+    const isSide = (side: unknown): side is number =>
+      Number.isInteger(side) && Number(side) >= 1 && Number(side) <= 10_000
     return isSide(columns) && isSide(rows) ? { columns, rows } : undefined
   } catch {
     return undefined
@@ -98,7 +101,10 @@ function sizeOf(body: Buffer): { columns: number; rows: number } | undefined {
 
 /** Resolves with the exit code when the dyno has ended and all it wrote has been sent. */
 async function sendOutput(socket: WebSocket, dyno: AttachedDyno): Promise<number> {
-  const all = Promise.all([sendStream(socket, frames.stdout, dyno.stdout), sendStream(socket, frames.stderr, dyno.stderr)])
+  const all = Promise.all([
+    sendStream(socket, frames.stdout, dyno.stdout),
+    sendStream(socket, frames.stderr, dyno.stderr),
+  ])
   // A failure of theirs is told by the race below, or comes after it and is of no use.
   all.catch(() => {})
   const code = await Promise.race([dyno.exitCode, all.then(() => dyno.exitCode)])

@@ -18,13 +18,22 @@ export function addBodyParser(api: Api, deadlineMs: number): void {
       return done(error, body)
     })
   })
-  api.addHook('preParsing', async (request: FastifyRequest, _reply, payload) => {
+  endLateBodies(api, deadlineMs)
+}
+
+/** Cuts the connection of a request whose body has not arrived in time. One without a body, a log tail say, may last. */
+function endLateBodies(api: Api, deadlineMs: number): void {
+  const timers = new WeakMap<FastifyRequest, NodeJS.Timeout>()
+  api.addHook('preParsing', async (request) => {
+    const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
+    if (length === '0' && encoding === undefined) return
     const timer = setTimeout(() => request.raw.destroy(), deadlineMs)
-    const clear = () => clearTimeout(timer)
-    payload.once('end', clear)
-    payload.once('close', clear)
-    payload.once('error', clear)
+    timer.unref()
+    timers.set(request, timer)
   })
+  // The one comes after the body has been read, the other when it never was.
+  api.addHook('preValidation', async (request) => clearTimeout(timers.get(request)))
+  api.addHook('onResponse', async (request) => clearTimeout(timers.get(request)))
 }
 
 /** The database's text can't hold a NUL. Goes through the value without recursion, however deep it is. */

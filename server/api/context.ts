@@ -8,8 +8,7 @@ import type {
   RawServerDefault,
 } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { stopDyno } from '../actions/one-offs.js'
-import { oneOffName } from '../actions/one-offs.js'
+import { oneOffName, stopDyno } from '../actions/one-offs.js'
 import type { Permission, Principal } from '../actions/access.js'
 import type { App } from '../model/app.js'
 import type { OneOff } from '../model/dyno.js'
@@ -27,6 +26,16 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     permission?: Permission
   }
+  interface FastifyInstance {
+    /** Every route of the API with what it permits, for the test that walks them all. */
+    readonly apiRoutes: readonly ApiRoute[]
+  }
+}
+
+export interface ApiRoute {
+  readonly method: string
+  readonly url: string
+  readonly permission: Permission
 }
 
 /** Fastify with types from schemas. */
@@ -64,6 +73,7 @@ export interface ApiContext extends ApiDeps {
   readonly attachTickets: AttachTickets<AttachTicket>
   /** Open streams that only end when their client leaves; the API ends them when it closes. */
   readonly openStreams: Set<{ destroy(): void }>
+  readonly routes: ApiRoute[]
 }
 
 export function createContext(deps: ApiDeps): ApiContext {
@@ -75,6 +85,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     outputs: createUrlSecrets(),
     attachTickets: createAttachTickets(timings.attachMs, (ticket) => stopOneOff(deps, ticket)),
     openStreams: new Set(),
+    routes: [],
   }
 }
 

@@ -12,7 +12,10 @@ export interface ErrorBody {
 
 /** Fastify's own refusals by status; their messages are replaced by ours. */
 const frameworkRefusals: Readonly<Record<number, readonly [ErrorId, string]>> = {
-  400: ['bad_request', 'The request could not be understood: its body must be well-formed JSON, its URL and headers valid.'],
+  400: [
+    'bad_request',
+    'The request could not be understood: its body must be well-formed JSON, its URL and headers valid.',
+  ],
   405: ['method_not_allowed', 'This endpoint does not take that HTTP method.'],
   413: ['too_large', 'The request body is too large.'],
   414: ['too_large', 'The URL is too long.'],
@@ -20,7 +23,10 @@ const frameworkRefusals: Readonly<Record<number, readonly [ErrorId, string]>> = 
 }
 
 /** The answer to an error; undefined when it is a bug. */
-function refusalOf(error: unknown, request: Pick<FastifyRequest, 'body'>): readonly [status: number, body: ErrorBody] | undefined {
+function refusalOf(
+  error: unknown,
+  request: Pick<FastifyRequest, 'body'>,
+): readonly [status: number, body: ErrorBody] | undefined {
   if (error instanceof PlatformError) {
     const { id, message, resource } = error
     return [errorStatus[id], { id, message, ...(resource === undefined ? {} : { resource }) }]
@@ -43,7 +49,10 @@ export function createErrorHandler(log: Logger) {
       return
     }
     const err = error instanceof Error ? { message: error.message, stack: error.stack, cause: error.cause } : error
-    log.error({ requestId: request.id, method: request.method, route: request.routeOptions.url, err }, 'API request failed')
+    log.error(
+      { requestId: request.id, method: request.method, route: request.routeOptions.url, err },
+      'API request failed',
+    )
     const message = `Something went wrong here; request id ${request.id}. The platform's own log says more.`
     void reply.code(500).send({ id: 'internal_server_error', message })
   }

@@ -31,6 +31,7 @@ export async function addGate(api: Api, context: ApiContext): Promise<void> {
       throw new Error(`route ${String(route.method)} ${route.url} declares no permission`)
     if ((permission === 'app') !== /\/:app(?:\/|$)/.test(route.url))
       throw new Error(`route ${String(route.method)} ${route.url}: permission 'app' and a parameter :app go together`)
+    for (const method of [route.method].flat()) context.routes.push({ method, url: route.url, permission })
   })
 
   api.addHook('onRequest', async (request, reply) => {

@@ -21,7 +21,10 @@ export async function logStream(context: ApiContext, session: LogSession): Promi
 
 async function backlogStream({ logs }: ApiContext, session: LogSession): Promise<Readable> {
   const lines = await logs.read(session.appId, session)
-  return Readable.from(lines.map((line) => eventOf(logs.render(line))), { objectMode: false })
+  return Readable.from(
+    lines.map((line) => eventOf(logs.render(line))),
+    { objectMode: false },
+  )
 }
 
 async function tailStream(context: ApiContext, session: LogSession): Promise<Readable> {

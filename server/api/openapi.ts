@@ -23,7 +23,7 @@ export async function addOpenApi(fastify: FastifyInstance): Promise<void> {
     },
     transform: ({ schema, url, route }) => {
       const permission: Permission | undefined = route.config?.permission
-      const security = permission === 'public' ? [] : [{ bearer: [] }, { basic: [] }]
+      const security: Record<string, string[]>[] = permission === 'public' ? [] : [{ bearer: [] }, { basic: [] }]
       return { schema: { ...schema, security }, url }
     },
   })

@@ -15,7 +15,11 @@ export function announceNext(reply: FastifyReply, nextRange: string | undefined)
 }
 
 /** The page of `items` that the request's Range asks for; 200 at most unless it says more. */
-export function sendPage<Item extends object>(request: FastifyRequest, reply: FastifyReply, items: readonly Item[]): Item[] {
+export function sendPage<Item extends object>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  items: readonly Item[],
+): Item[] {
   const page = pageOf(items, parseRange(rangeHeader(request)))
   announceNext(reply, page.nextRange)
   return [...page.items]

@@ -13,7 +13,10 @@ const kinds: Readonly<Record<string, string>> = {
 
 /** `updates[0].quantity` of `/updates/0/quantity`. */
 function fieldOf(instancePath: string, name?: string): string {
-  const parts = instancePath.split('/').slice(1).map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const parts = instancePath
+    .split('/')
+    .slice(1)
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
   if (name !== undefined) parts.push(name)
   return parts
     .reduce((path, part) => (/^\d+$/.test(part) ? `${path}[${part}]` : path === '' ? part : `${path}.${part}`), '')

@@ -17,9 +17,13 @@ export interface LayerRecord {
   readonly key: string
   readonly diffId: string
   readonly bytes: number
+  /** False: kept for the next build only. */
+  readonly isLaunch: boolean
 }
 
 export interface AppCache {
+  /** Where a kept layer's tar is, for engines that want whole archives. */
+  tarOf(name: string): string
   /** Moves what is kept into a room; returns the records of the layers that came along. */
   lend(roomDir: string): Promise<readonly LayerRecord[]>
   /** Takes everything back as it was: the build failed. */
@@ -37,16 +41,28 @@ async function isFolder(file: string): Promise<boolean> {
   }
 }
 
+async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    if (!(await lstat(from)).isFile()) return
+  } catch {
+    return
+  }
+  await rm(to, { recursive: true, force: true })
+  await rename(from, to)
+}
+
 /** Moves a folder; a link or a file in its place is removed instead of followed. */
 async function moveFolder(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true })
   if (await isFolder(from)) await rename(from, to)
 }
 
-export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCache {
+/** `keepTars`: for engines that want whole archives, each layer's tar is kept beside its tree. */
+export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTars: boolean): AppCache {
   const home = path.join(config.dataDir, 'builds', 'apps', appId)
   const record = path.join(home, 'layers.json')
   const kept = ['layers', 'cache'] as const
+  const tarOf = (name: string) => path.join(home, 'tars', `${name}.tar`)
 
   const readRecord = async (): Promise<LayerRecord[] | undefined> => {
     try {
@@ -62,6 +78,7 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
   const borrowed = (roomDir: string, name: string) => path.join(roomDir, 'previous', name)
 
   return {
+    tarOf,
     async lend(roomDir) {
       const layers = await readRecord()
       if (layers === undefined) {
@@ -93,11 +110,13 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
       await rm(record, { force: true })
       await moveFolder(borrowed(roomDir, 'layers'), trees)
       await mkdir(trees, { recursive: true })
+      if (keepTars) await mkdir(path.dirname(tarOf('x')), { recursive: true })
       failpoint('cache.promoting')
       for (const layer of layers) {
         const fresh = path.join(roomDir, 'layers', layer.name)
         if (await isFolder(fresh)) await moveFolder(fresh, path.join(trees, layer.name))
-        await writeFile(path.join(trees, `${layer.name}.json`), JSON.stringify({ key: layer.key, path: layer.path }))
+        await moveFile(`${fresh}.json`, path.join(trees, `${layer.name}.json`))
+        if (keepTars) await moveFile(path.join(roomDir, 'out', `${layer.name}.tar`), tarOf(layer.name))
       }
       const wanted = new Set(layers.flatMap((l) => [l.name, `${l.name}.json`]))
       for (const name of await readdir(trees))

@@ -6,6 +6,10 @@ export interface ResultLayer {
   readonly path: string
   readonly key: string
   readonly isNew: boolean
+  /** False: kept for the next build only, no part of the image. */
+  readonly isLaunch: boolean
+  /** The same for every app that asks for it, such as a language runtime. */
+  readonly isShared: boolean
   readonly bytes: number
 }
 
@@ -41,16 +45,19 @@ export function parseResultHeader(line: string, maxBytes: number): ResultHeader 
   const layers = (Array.isArray(header.layers) ? header.layers : []).map((value): ResultLayer => {
     const layer = object(value)
     const { name, path, key } = layer
-    if (typeof name !== 'string' || !/^[a-z][a-z0-9-]{0,40}$/.test(name))
+    if (typeof name !== 'string' || !/^[a-z][a-z0-9_.-]{0,40}$/.test(name))
       throw new Error('the build names a layer in an unusable way')
     if (typeof path !== 'string' || !/^app\/[A-Za-z0-9._/-]{1,200}$/.test(path) || path.includes('..'))
       throw new Error(`the build puts layer ${name} outside /app`)
-    if (typeof key !== 'string' || !/^[0-9a-f]{64}$/.test(key)) throw new Error(`the build's layer ${name} has no key`)
+    if (typeof key !== 'string' || !/^([0-9a-f]{64}|none)$/.test(key))
+      throw new Error(`the build's layer ${name} has no key`)
     return {
       name,
       path,
       key,
       isNew: layer.new === true,
+      isLaunch: layer.launch !== false,
+      isShared: layer.shared === true,
       bytes: layer.new === true ? size(layer.bytes, `layer ${name}`) : 0,
     }
   })

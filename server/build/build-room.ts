@@ -89,7 +89,7 @@ function roomSpec({ config, image, network }: RoomOptions, name: string, dir: st
       // Running apps come first when both want the processor.
       cpuShares: 256,
       pids: config.build.pids,
-      openFiles: 65_536,
+      openFiles: 16_384,
       fileSizeBytes: config.build.diskBytes,
       oomScoreAdj: 500,
     },

@@ -39,6 +39,8 @@ export interface Builder {
   run(request: BuildRequest): Promise<BuildResult>
   /** Removes an image that no release needs. */
   removeImage(reference: string): Promise<void>
+  /** Removes every image of an app that is gone. */
+  removeImagesOf(appId: string): Promise<void>
   /** Forgets what was kept of an app between builds. */
   forget(appId: string): Promise<void>
 }

@@ -5,7 +5,7 @@
 import { readdir, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
-import { type Engine, EngineError, type Image } from '../engine/engine.js'
+import { type Engine, EngineError } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { createQueue } from '../lib/queue.js'
@@ -13,9 +13,9 @@ import { labelNames } from '../model/labels.js'
 import { appCache, type LayerRecord } from './app-cache.js'
 import type { ResultHeader } from './build-result.js'
 import { type BuildRoom, createRoomPool, roomsDir } from './build-room.js'
-import type { Builder, BuildRequest, BuildResult } from './builder.js'
+import type { Builder, BuildRequest, BuildResult, BuiltImage } from './builder.js'
+import { sharedLayers } from './shared-layers.js'
 import { BuildRefused, drive, type Outcome, stackName } from './drive.js'
-import { writeLayerTar } from './layer-tar.js'
 import { buildSlugImage, type ImageLayer, loadSlugImage } from './slug-image.js'
 
 export interface DockerBuilderOptions {
@@ -55,34 +55,34 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
   const queue = createQueue(config.build.concurrency)
   const settling = new Map<string, Promise<void>>()
 
-  const runIn = async (room: BuildRoom, request: BuildRequest): Promise<BuildResult> => {
-    const cache = appCache(config, request.app.id)
-    const previous = await cache.lend(room.dir)
+  const shared = sharedLayers(config)
+
+  const runIn = async (room: BuildRoom, request: BuildRequest, isCold: boolean): Promise<BuildResult> => {
+    const cache = appCache(config, request.app.id, wholeArchives)
+    const previous = isCold ? [] : await cache.lend(room.dir)
+    const common = isCold || wholeArchives ? [] : await shared.read(stack.id)
     let keep: { layers: LayerRecord[]; cacheChanged: boolean } | undefined
     try {
       failpoint('build.before-driver')
-      const outcome = await drive({ engine, config, stackId: stack.id }, room, request)
-      const layers = await collectLayers(outcome.header, outcome.files, previous)
+      const outcome = await drive(
+        { engine, config, stackId: stack.id, knownLayers: common.map((l) => l.key) },
+        room,
+        request,
+      )
+      const layers = collectLayers(outcome.header, outcome.files, [...previous, ...common])
       failpoint('build.before-image')
       const reference = `${config.instance}/app-${request.app.id}:${request.buildId}`
-      const appLayer: ImageLayer = outcome.files.app
-      const imageId = await assemble(options, stack, room, layers, outcome, appLayer, reference, wholeArchives)
+      const fileOf = (layer: LayerRecord) =>
+        outcome.files.layers.get(layer.name)?.file ?? (wholeArchives ? cache.tarOf(layer.name) : undefined)
+      const parts = layers.filter((l) => l.isLaunch).map((l): ImageLayer => ({ diffId: l.diffId, file: fileOf(l) }))
+      const imageId = await assemble([...parts, outcome.files.app], reference)
       failpoint('build.image-loaded')
+      await shared.add(
+        stack.id,
+        layers.filter((l) => outcome.header.layers.some((h) => h.name === l.name && h.isShared)),
+      )
       keep = { layers, cacheChanged: outcome.header.cacheChanged }
-      return {
-        ok: true,
-        image: {
-          imageId,
-          imageReference: reference,
-          sizeBytes: outcome.files.appBytes + layers.reduce((sum, layer) => sum + layer.bytes, 0),
-          buildpacks: outcome.header.buildpacks,
-          processTypes: outcome.header.processTypes,
-          addOns: outcome.header.addOns,
-          stack: stackName,
-        },
-      }
-    } catch (error) {
-      return refusal(error, request, log)
+      return { ok: true, image: builtImage(outcome, layers, imageId, reference) }
     } finally {
       // The pusher does not wait for tidying; the app's next build does.
       const done = engine
@@ -99,33 +99,72 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     }
   }
 
+  /** Sends only what the engine lacks; an engine that wants whole archives builds the image from tars instead. */
+  const assemble = async (layers: readonly ImageLayer[], reference: string): Promise<string> => {
+    if (wholeArchives) return buildSlugImage(engine, stack, layers, reference)
+    try {
+      return await loadSlugImage(engine, stack, layers, reference)
+    } catch (error) {
+      if (error instanceof EngineError && error.kind === 'no_space') throw error
+      if (layers.some((layer) => layer.file === undefined))
+        throw new LayersGone('an omitted layer is gone', { cause: error })
+      log.warn({ err: error }, 'the engine refused an image archive; building the image instead')
+      return buildSlugImage(engine, stack, layers, reference)
+    }
+  }
+
+  const runOnce = async (request: BuildRequest): Promise<BuildResult> => {
+    const lacking = await lackOfSpace(config)
+    if (lacking !== undefined) throw new BuildRefused('platform', lacking, false)
+    await settling.get(request.app.id)
+    try {
+      return await runIn(await pool.take(), request, false)
+    } catch (error) {
+      if (!(error instanceof LayersGone)) throw error
+      log.warn({ err: error, app: request.app.id }, 'layers of earlier images are gone; building from scratch')
+      request.write('       Layers of earlier builds are gone; building from scratch\n')
+      await shared.clear()
+      await settling.get(request.app.id)
+      return runIn(await pool.take(), request, true)
+    }
+  }
+
   return {
     run: (request) =>
       queue.run(
-        async () => {
-          const lacking = await lackOfSpace(config)
-          if (lacking !== undefined) return refusal(new BuildRefused('platform', lacking, false), request, log)
-          await settling.get(request.app.id)
-          let room: BuildRoom
-          try {
-            room = await pool.take()
-          } catch (error) {
-            return refusal(error, request, log)
-          }
-          return runIn(room, request)
-        },
+        () => runOnce(request).catch((error: unknown) => refusal(error, request, log)),
         (ahead) => request.write(`       Waiting for ${ahead} other build${ahead === 1 ? '' : 's'} to finish first\n`),
         request.signal,
       ),
     removeImage: (reference) => engine.removeImage(reference),
+    removeImagesOf: async (appId) => {
+      for (const tag of await engine.listTags(`${config.instance}/app-${appId}`)) await engine.removeImage(tag)
+    },
     forget: async (appId) => {
       await settling.get(appId)
-      await appCache(config, appId).remove()
+      await appCache(config, appId, wholeArchives).remove()
     },
     close: async () => {
       await Promise.all(settling.values())
       await pool.close()
     },
+  }
+}
+
+function builtImage(
+  outcome: Outcome,
+  layers: readonly LayerRecord[],
+  imageId: string,
+  imageReference: string,
+): BuiltImage {
+  return {
+    imageId,
+    imageReference,
+    sizeBytes: outcome.files.appBytes + layers.reduce((sum, layer) => sum + layer.bytes, 0),
+    buildpacks: outcome.header.buildpacks,
+    processTypes: outcome.header.processTypes,
+    addOns: outcome.header.addOns,
+    stack: stackName,
   }
 }
 
@@ -159,88 +198,19 @@ function refusal(error: unknown, request: BuildRequest, log: Logger): BuildResul
   return { ok: false, phase: refused.phase, reason: refused.message }
 }
 
-async function collectLayers(
-  header: ResultHeader,
-  files: Outcome['files'],
-  previous: readonly LayerRecord[],
-): Promise<LayerRecord[]> {
+/** A layer named but not handed out must be one we know: of the app's last build, or shared with other apps. */
+function collectLayers(header: ResultHeader, files: Outcome['files'], known: readonly LayerRecord[]): LayerRecord[] {
   return header.layers.map((layer) => {
-    const made = files.layers.get(layer.name)
-    if (made) return { name: layer.name, path: layer.path, key: layer.key, diffId: made.diffId, bytes: made.bytes }
-    const before = previous.find((p) => p.name === layer.name && p.key === layer.key && p.path === layer.path)
+    const { name, path, key, isLaunch } = layer
+    const made = files.layers.get(name)
+    if (made) return { name, path, key, isLaunch, diffId: made.diffId, bytes: made.bytes }
+    if (!isLaunch) return { name, path, key, isLaunch, diffId: '', bytes: 0 }
+    const before = known.find((k) => k.name === name && k.key === key && k.path === path && k.diffId !== '')
     if (!before)
-      throw new BuildRefused(
-        'export',
-        `The build reuses a layer (${layer.name}) that was not there; push again.`,
-        false,
-      )
-    return before
+      throw new BuildRefused('export', `The build reuses a layer (${name}) that is not kept here; push again.`, false)
+    return { ...before, isLaunch }
   })
 }
 
-/** Loads the image; a reused layer whose image is gone meanwhile is exported from its tree and sent after all. */
-async function assemble(
-  options: DockerBuilderOptions,
-  stack: Image,
-  room: BuildRoom,
-  layers: readonly LayerRecord[],
-  outcome: Outcome,
-  app: ImageLayer,
-  reference: string,
-  wholeArchives: boolean,
-): Promise<string> {
-  const { engine, log } = options
-  const sparse = [
-    ...layers.map((l): ImageLayer => ({ diffId: l.diffId, file: outcome.files.layers.get(l.name)?.file })),
-    app,
-  ]
-  if (!wholeArchives) {
-    try {
-      return await loadSlugImage(engine, stack, sparse, reference)
-    } catch (error) {
-      if (error instanceof EngineError && error.kind === 'no_space') throw error
-      if (sparse.every((layer) => layer.file !== undefined))
-        log.warn({ err: error }, 'the engine refused an image archive; building it instead')
-    }
-  }
-  const whole = await Promise.all(
-    layers.map(async (layer, index): Promise<ImageLayer> => {
-      const known = sparse[index]
-      return known?.file !== undefined ? known : reexport(engine, room, layer)
-    }),
-  )
-  if (!wholeArchives) {
-    try {
-      return await loadSlugImage(engine, stack, [...whole, app], reference)
-    } catch (error) {
-      if (error instanceof EngineError && error.kind === 'no_space') throw error
-      log.warn({ err: error }, 'the engine refused an image archive; building it instead')
-    }
-  }
-  return buildSlugImage(engine, stack, [...whole, app], reference)
-}
-
-async function reexport(engine: Engine, room: BuildRoom, layer: LayerRecord): Promise<ImageLayer> {
-  const session = await engine.exec(room.container, {
-    command: [
-      'tar',
-      '--sort=name',
-      '--mtime=@0',
-      '--owner=1000',
-      '--group=1000',
-      '--numeric-owner',
-      '-C',
-      `/previous/layers/${layer.name}`,
-      '-cf',
-      '-',
-      '.',
-    ],
-    user: '1000:1000',
-  })
-  const made = await writeLayerTar(
-    session.stdout as AsyncIterable<Buffer>,
-    layer.path,
-    path.join(room.dir, 'out', `${layer.name}.tar`),
-  )
-  return made
-}
+/** Layers that were left out of the archive are gone from the engine; everything must be made again. */
+class LayersGone extends Error {}

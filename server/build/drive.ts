@@ -23,6 +23,8 @@ export interface DriveOptions {
   readonly engine: Engine
   readonly config: Config
   readonly stackId: string
+  /** Keys of shared layers that need not be handed out again. */
+  readonly knownLayers: readonly string[]
 }
 
 export const stackName = 'paas-13'
@@ -81,6 +83,7 @@ export async function drive(options: DriveOptions, room: BuildRoom, request: Bui
       CURL_TIMEOUT: '600',
       PAAS_BUILDPACKS: request.buildpacks.join(' '),
       PAAS_APP: request.app.name,
+      PAAS_KNOWN_LAYERS: options.knownLayers.join(' '),
     },
   })
   const output = buildOutput(request.write, config.build.outputBytes)

@@ -21,7 +21,7 @@ export interface LayerTar {
 const kept = new Set(['file', 'directory', 'symlink', 'link', 'contiguous-file'])
 const epoch = new Date(0)
 
-/** `prefix` (such as `app` or `app/.heroku/python`) is where the tar's root goes. Entries that point outside are refused. */
+/** Entries are named as in the image; those that are not at or below `prefix` (such as `app/.heroku/python`) are left out. */
 export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: string, file: string): Promise<LayerTar> {
   const extract = tar.extract()
   const pack = tar.pack()
@@ -76,7 +76,7 @@ export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: strin
 
 /** The entry's name below the prefix, or undefined when it would leave it. */
 function within(prefix: string, name: string): string | undefined {
-  const joined = path.posix.normalize(path.posix.join(prefix, name)).replace(/\/$/, '')
+  const joined = path.posix.normalize(name).replace(/^\.\//, '').replace(/\/$/, '')
   return joined === prefix || joined.startsWith(`${prefix}/`) ? joined : undefined
 }
 

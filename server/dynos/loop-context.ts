@@ -20,6 +20,8 @@ export interface OutputReader {
   /** Resolves when an ended container's output has been read. */
   drained(containerId: string): Promise<void>
   forget(containerId: string): void
+  /** From now on the container's lines are told to those who wait for the release too. */
+  announceTo(containerId: string, releaseId: string): void
 }
 
 export interface LoopContext {

@@ -124,9 +124,11 @@ export function createReconciler(context: LoopContext): Reconciler {
     const follow = (containerId: string, dyno: string) =>
       context.output.follow({ id: containerId, appId, dyno, source: 'app' })
     for (const dyno of observed.dynos) if (dyno.state !== 'created') follow(dyno.containerId, dyno.dyno)
-    for (const command of observed.releaseCommands)
-      if (command.state !== 'created')
-        follow(command.containerId, `release.${/v(\d+)$/.exec(command.containerName)?.[1] ?? '1'}`)
+    for (const command of observed.releaseCommands) {
+      if (command.state === 'created') continue
+      context.output.announceTo(command.containerId, command.releaseId)
+      follow(command.containerId, `release.${/v(\d+)$/.exec(command.containerName)?.[1] ?? '1'}`)
+    }
     for (const oneOff of observed.oneOffs)
       if (oneOff.state !== 'created') follow(oneOff.containerId, /run\.\d+$/.exec(oneOff.containerName)?.[0] ?? 'run')
   }

@@ -8,7 +8,7 @@ import { calling, engineError, settling, statusOf } from './engine-error.js'
 
 type ImageCalls = Pick<
   Engine,
-  'findImage' | 'listImages' | 'loadImage' | 'importImage' | 'pullImage' | 'buildImage' | 'tagImage' | 'removeImage'
+  'findImage' | 'listImages' | 'listTags' | 'loadImage' | 'importImage' | 'pullImage' | 'buildImage' | 'tagImage' | 'removeImage'
 >
 
 interface ProgressDocument {
@@ -60,6 +60,11 @@ export function imageCalls(docker: Docker): ImageCalls {
           config: { env: [], command: [], entrypoint: [], workingDir: '', user: '' },
         })),
       ),
+    listTags: (repository) =>
+      calling(`listing images of ${repository}`, async () => {
+        const found = await docker.listImages({ filters: JSON.stringify({ reference: [repository] }) as unknown as string })
+        return found.flatMap((image) => image.RepoTags ?? []).filter((tag) => tag.startsWith(`${repository}:`))
+      }),
     loadImage: (archive) =>
       calling('loading an image', async () => {
         const stream = await docker.loadImage(archive as NodeJS.ReadableStream, { quiet: true })

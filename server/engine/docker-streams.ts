@@ -124,12 +124,13 @@ function readTerminalLog(source: Readable, onLine: (line: ContainerLine) => void
 }
 
 const frameHeaderBytes = 8
-const longLineChars = 65_536
+const lineCharsMax = 262_144
 
 /**
  * Reads a log in the order in which it was written, both outputs in one. The engine keeps a long line in parts of 16 kB, each
- * a frame that begins with the line's timestamp, and only the last ends with a line feed: the parts are put together again,
- * up to a length. A part whose rest hasn't come when the connection breaks is left for the next reading.
+ * a frame that begins with the line's timestamp, and only the last ends with a line feed: the parts are put together again;
+ * what a line has beyond its limit is dropped. A line whose end hasn't come when the connection breaks is left for the
+ * next reading.
  */
 function readLogFrames(source: Readable, onLine: (line: ContainerLine) => void): Promise<void> {
   const begun: Record<ContainerLine['stream'], ContainerLine | undefined> = { stdout: undefined, stderr: undefined }
@@ -140,9 +141,11 @@ function readLogFrames(source: Readable, onLine: (line: ContainerLine) => void):
     const at = before?.at ?? frame.slice(0, space)
     const isWhole = frame.endsWith('\n')
     const end = isWhole ? (frame.endsWith('\r\n') ? -2 : -1) : frame.length
-    const text = (before?.text ?? '') + frame.slice(space + 1, end)
-    begun[stream] = isWhole || text.length > longLineChars ? undefined : { at, stream, text }
-    if (!begun[stream]) onLine({ at, stream, text })
+    const isCut = before !== undefined && before.text.length >= lineCharsMax
+    const text = isCut ? before.text : (before?.text ?? '') + frame.slice(space + 1, end)
+    begun[stream] = isWhole ? undefined : { at, stream, text }
+    // A line that never ends is shown when it is full.
+    if (!isCut && (isWhole || text.length >= lineCharsMax)) onLine({ at, stream, text })
   }
   let rest: Buffer = Buffer.alloc(0)
   source.on('data', (chunk: Buffer) => {
@@ -158,7 +161,7 @@ function readLogFrames(source: Readable, onLine: (line: ContainerLine) => void):
   })
   return new Promise((resolve) => {
     source.once('end', () => {
-      for (const line of [begun.stdout, begun.stderr]) if (line) onLine(line)
+      for (const line of [begun.stdout, begun.stderr]) if (line && line.text.length < lineCharsMax) onLine(line)
       resolve()
     })
     source.once('close', resolve)

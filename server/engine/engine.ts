@@ -219,6 +219,8 @@ export interface Engine {
 
   findImage(reference: string): Promise<Image | undefined>
   listImages(labels: Labels): Promise<Image[]>
+  /** Full references (`repository:tag`) of one repository's images. */
+  listTags(repository: string): Promise<string[]>
   /** Loads a docker-archive; layers the engine already has may be left out of it where `containerdImageStore` is false. */
   loadImage(archive: Readable): Promise<void>
   /** Makes a one-layer image from a root file system tar and returns its id. */

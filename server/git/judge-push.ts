@@ -1,6 +1,6 @@
 /**
  * One push from its hook to its answer: its refs, its place in the app's queue, its objects, then `onPush`. The app's turn
- * lasts until `onPush` itself has ended, also when nobody waits for its answer any more.
+ * lasts until both `onPush` and git have ended, also when nobody waits for the answer any more.
  */
 import path from 'node:path'
 import { PlatformError } from '../model/errors.js'
@@ -35,7 +35,8 @@ export async function judgePush(input: JudgePushInput): Promise<boolean> {
     try {
       return await deployInTurn(input, deploy)
     } finally {
-      turn.end()
+      // The ref moves only after the answer, when git ends; the next push is compared with where it is then.
+      void push.closed.then(() => turn.end())
     }
   } catch (error) {
     if (error instanceof PlatformError) output.refuse(error.message)

@@ -65,14 +65,21 @@ const abortGraceMs = 30_000
 export class Push implements AnnouncedPush {
   readonly pushId = randomUUID()
   readonly controller = new AbortController()
+  #close = () => {}
   phase: PushPhase = 'receiving'
+  /** Resolves when its git has ended. */
+  readonly closed: Promise<void>
   output: PushOutput | undefined
   socket: Socket | undefined
 
   constructor(
     readonly origin: PushOrigin,
     private readonly forget: () => void,
-  ) {}
+  ) {
+    this.closed = new Promise((resolve) => {
+      this.#close = resolve
+    })
+  }
 
   abort(reason?: string): boolean {
     if (reason !== undefined) this.output?.refuse(reason)
@@ -81,6 +88,7 @@ export class Push implements AnnouncedPush {
   }
 
   close(): void {
+    this.#close()
     this.forget()
     this.controller.abort()
     this.socket?.destroy()

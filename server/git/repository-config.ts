@@ -36,7 +36,10 @@ export function repositoryConfig(values: { readonly hooksDir: string; readonly p
 # Harmless dents of old history, found in many public repositories.
 [receive "fsck"]
 	badTimezone = ignore
+	missingEmail = ignore
+	missingNameBeforeEmail = ignore
 	missingSpaceBeforeDate = ignore
+	missingSpaceBeforeEmail = ignore
 	zeroPaddedFilemode = ignore
 [uploadpack]
 	allowFilter = true
@@ -57,7 +60,7 @@ export function repositoryConfig(values: { readonly hooksDir: string; readonly p
 }
 
 /**
- * These win over a tree's own `.gitattributes`: an app is built from all of its files, unchanged, though `git archive`
+ * These win over a tree's own `.gitattributes`: an app is built from all of its files, byte for byte, though `git archive`
  * would leave out or rewrite some for a source release.
  */
-export const repositoryAttributes = '* -export-ignore -export-subst\n'
+export const repositoryAttributes = '* -export-ignore -export-subst -text -ident -filter -working-tree-encoding\n'

@@ -15,6 +15,7 @@ export class TarMeter extends Transform {
   contentBytes = 0
   entries = 0
   readonly #limits: { readonly maxBytes: number; readonly maxFiles: number }
+  readonly #writerEnded: Promise<void>
   readonly #header = Buffer.alloc(blockBytes)
   #headerAt = 0
   /** Bytes of content and padding before the next header. */
@@ -22,9 +23,11 @@ export class TarMeter extends Transform {
   #pax: Buffer[] | undefined
   #paxName: string | undefined
 
-  constructor(limits: { readonly maxBytes: number; readonly maxFiles: number }) {
+  /** The stream ends only after `writerEnded`, and fails with it: a cut archive never looks like a whole one. */
+  constructor(limits: { readonly maxBytes: number; readonly maxFiles: number }, writerEnded: Promise<void>) {
     super({ highWaterMark: 256 * 1024 })
     this.#limits = limits
+    this.#writerEnded = writerEnded
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
@@ -38,7 +41,10 @@ export class TarMeter extends Transform {
 
   override _flush(callback: TransformCallback): void {
     const isWhole = this.#headerAt === 0 && this.#skip === 0
-    callback(isWhole ? null : new Error('the source archive ended in the middle'))
+    this.#writerEnded.then(
+      () => callback(isWhole ? null : new Error('the source archive ended in the middle')),
+      (error) => callback(error),
+    )
   }
 
   #read(chunk: Buffer): void {

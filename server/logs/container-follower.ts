@@ -11,10 +11,13 @@ import type { LogHub } from './hub.js'
 import type { LogLine, LogSource } from './log-line.js'
 import { compareTimestamps, engineTimestamp, timestampOf } from './timestamp.js'
 
-const drainDeadlineMs = 5_000
 const firstRetryMs = 100
 const lastRetryMs = 2_000
 const endedRemembered = 1_000
+/** Read again after a break, for lines of two outputs that were stamped in one order and written in the other. */
+const overlapSeconds = 1
+/** Our clock tells milliseconds, the engine's nanoseconds. */
+const clockSlackMs = 2
 
 export interface FollowedContainer {
   /** The engine's full id. */
@@ -30,12 +33,14 @@ export interface LogFollowerOptions {
   /** Sees each line as it goes to the hub. */
   readonly onLine?: (container: FollowedContainer, line: LogLine) => void
   readonly log: { warn(details: object, message: string): void }
+  /** How long `drained` waits; 5 s unless told. */
+  readonly drainDeadlineMs?: number
 }
 
 export interface LogFollower {
   /** Reads the container's log from now on. Again for the same id is fine; one that ended is read on if it runs again. */
   follow(container: FollowedContainer): void
-  /** Resolves when an ended container's log is in the hub to its end, at once for one not followed, and after 5 s. */
+  /** Resolves when an ended container's log is in the hub to its end, at once for one not followed, at the deadline at the latest. */
   drained(containerId: string): Promise<void>
   /** For a container that has been removed: stops reading and forgets it. */
   forget(containerId: string): void
@@ -59,6 +64,7 @@ interface Followed {
 
 export function createLogFollower(options: LogFollowerOptions): LogFollower {
   const followed = new Map<string, Followed>()
+  const { drainDeadlineMs = 5_000 } = options
   let stopped = false
 
   const start = (entry: Followed) => {
@@ -166,17 +172,11 @@ async function readOnce({ engine, hub, onLine, log }: LogFollowerOptions, entry:
     const cursor = await hub.cursor(container.appId, shortId)
     entry.position = { stdout: cursor, stderr: cursor }
   }
-  const position = entry.position
-  const before = { ...position }
-  const since = sinceOf(before)
+  const { position } = entry
+  const since = sinceOf(position)
   let hasLines = false
   const take = (line: ContainerLine) => {
-    if (stop.signal.aborted) return
-    const known = before[line.stream]
-    // The engine answers with the last known line itself, too.
-    if (known !== undefined && compareTimestamps(line.at, known) <= 0) return
-    // All lines after the first unknown one are unknown, even if somebody turns the clock back.
-    before[line.stream] = undefined
+    if (stop.signal.aborted || isKnown(line, position)) return
     position[line.stream] = line.at
     hasLines = true
     const kept = { at: line.at, source: container.source, dyno: container.dyno, container: shortId, text: line.text }
@@ -191,14 +191,27 @@ async function readOnce({ engine, hub, onLine, log }: LogFollowerOptions, entry:
   return hasLines
 }
 
-/** Where to ask the engine to begin: no later than the first line missing. */
-function sinceOf({ stdout, stderr }: Position): string | undefined {
-  const known = [stdout, stderr].filter((at) => at !== undefined)
-  if (known.length === 0) return undefined
+/**
+ * The engine repeats lines: the last one known when asked to begin there, and some whenever its log file is rotated. An
+ * output's lines are in order of time, so what isn't after the last is a repetition, unless the clock has been turned back,
+ * which shows in a last line from a time to come.
+ */
+function isKnown(line: ContainerLine, position: Position): boolean {
+  const last = position[line.stream]
+  if (last === undefined || compareTimestamps(line.at, last) > 0) return false
+  return compareTimestamps(last, timestampOf(Date.now() + clockSlackMs)) <= 0
+}
+
+/**
+ * Where to ask the engine to begin. Its log is in the order of writing, and a line is written within moments of its
+ * timestamp, so what is missing lies behind a point a little before the last line, also of an output silent for long.
+ */
+function sinceOf({ stdout = '', stderr = '' }: Position): string | undefined {
+  const last = stdout === '' || (stderr !== '' && compareTimestamps(stdout, stderr) < 0) ? stderr : stdout
+  if (last === '') return undefined
+  const now = timestampOf(Date.now())
   // After the clock was turned back, a time to come would hide lines until it is reached.
-  const earliest = [...known, timestampOf(Date.now())].reduce((a, b) => (compareTimestamps(a, b) < 0 ? a : b))
-  // The outputs are stamped apart: a first line of the silent one may lie a little before the other's last.
-  return engineTimestamp(earliest, known.length === 1 ? -1 : 0)
+  return engineTimestamp(compareTimestamps(last, now) < 0 ? last : now, -overlapSeconds)
 }
 
 /** Waits; less when aborted. */

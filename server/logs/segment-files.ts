@@ -5,7 +5,7 @@
  * Nothing is synced: a machine that loses power may lose its last lines, and the engine still has those. What a crash or a
  * full disk leaves half written is cut off when the file is next opened or written to.
  */
-import { type FileHandle, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Cursors } from './cursors.js'
 import { encodeLine, type LogLine } from './log-line.js'
@@ -61,11 +61,8 @@ export class SegmentFiles {
       this.#nextNumber = Number.parseInt(name, 10) + 1
     }
     const newest = segments.at(-1)
-    if (newest) {
-      const end = await endOfLastLine(newest.path, newest.bytes)
-      if (end < newest.bytes) await truncate(newest.path, end)
-      newest.bytes = end
-    }
+    // A torn line behind the end is cut off when the file is opened for writing.
+    if (newest) newest.bytes = await endOfLastLine(newest.path, newest.bytes)
     await this.#recoverCursors(segments)
     this.#segments = segments
   }

@@ -41,7 +41,7 @@ export function renderSecond(at: string): string {
 }
 
 /** As the engine's `since` wants it, moved by whole seconds: `1700000000.000000001`. */
-export function engineTimestamp(at: string, moveSeconds = 0): string {
+export function engineTimestamp(at: string, moveSeconds: number): string {
   const { seconds, fraction } = parts(at)
   return `${seconds + moveSeconds}.${fraction}`
 }

@@ -42,7 +42,11 @@ function joiningServers(from: Layout, to: Layout, parked: ParkedServers): string
     else if (parked.has(server))
       commands.push(`set server ${server} addr ${ip} port ${port}`, `set server ${server} state ready`)
     else
-      commands.push(`add server ${server} ${address} ${serverOptions}`, `enable health ${server}`, `enable server ${server}`)
+      commands.push(
+        `add server ${server} ${address} ${serverOptions}`,
+        `enable health ${server}`,
+        `enable server ${server}`,
+      )
   }
   return commands
 }

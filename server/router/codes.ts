@@ -1,7 +1,21 @@
 /** The codes a request can end with: Heroku's words, one meaning each. `docs/errors.md` has a line for every one. */
 
 export type RouterCode =
-  | 'H10' | 'H12' | 'H13' | 'H14' | 'H15' | 'H17' | 'H18' | 'H19' | 'H20' | 'H21' | 'H27' | 'H28' | 'H31' | 'H80' | 'H99'
+  | 'H10'
+  | 'H12'
+  | 'H13'
+  | 'H14'
+  | 'H15'
+  | 'H17'
+  | 'H18'
+  | 'H19'
+  | 'H20'
+  | 'H21'
+  | 'H27'
+  | 'H28'
+  | 'H31'
+  | 'H80'
+  | 'H99'
 
 export interface CodeMeaning {
   readonly desc: string

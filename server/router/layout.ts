@@ -10,7 +10,7 @@ import type { Placement } from './placement.js'
 export interface Layout {
   /** Host name → slot name. A wildcard is written `*.example.com`. */
   readonly hosts: ReadonlyMap<string, string>
-  /** Slot name → `<state> <app id> <app name>`. */
+  /** Slot name → `<state>:<app id>:<app name>`; a command takes no value with a space. */
   readonly slots: ReadonlyMap<string, string>
   /** `<slot>/<server>` → `<address>:<port>`. */
   readonly servers: ReadonlyMap<string, string>
@@ -25,12 +25,12 @@ export function slotName(slot: number): string {
 
 export function layoutOf(placement: Placement, domain: string): Layout {
   const hosts = new Map<string, string>(platformHosts(domain).map((host) => [host, platformSlot]))
-  const slots = new Map<string, string>([[platformSlot, 'up - -']])
+  const slots = new Map<string, string>([[platformSlot, 'up:-:-']])
   const servers = new Map<string, string>()
   for (const app of placement.apps) {
     const slot = slotName(app.slot)
     for (const host of [...app.hosts].sort()) hosts.set(host, slot)
-    slots.set(slot, `${app.state} ${app.appId} ${app.appName}`)
+    slots.set(slot, `${app.state}:${app.appId}:${app.appName}`)
     for (const backend of [...app.backends].sort((a, b) => (a.name < b.name ? -1 : 1)))
       servers.set(`${slot}/${backend.name}`, `${backend.address}:${backend.port}`)
   }

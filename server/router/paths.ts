@@ -27,7 +27,8 @@ export function routerPaths(dir: string): RouterPaths {
   // HAProxy binds beside and renames, with a suffix of up to 12 bytes.
   if (Buffer.byteLength(masterSocket) > 92)
     throw new Error(`The router's folder ${dir} is too deep for UNIX sockets; use a shorter path`)
-  if (!/^\/[\w./-]+$/.test(dir)) throw new Error(`The router's folder ${dir} may only have letters, digits, dots and dashes`)
+  if (!/^\/[\w./-]+$/.test(dir))
+    throw new Error(`The router's folder ${dir} may only have letters, digits, dots and dashes`)
   return {
     dir,
     config: path.join(dir, 'haproxy.cfg'),

@@ -106,7 +106,7 @@ const repeating = `  acl repeatable method GET HEAD OPTIONS
 const routing = `  # The app's own 502 and 504 pass; ours are 503, as Heroku's are.
   http-after-response set-status 503 if { status 502 504 } !{ var(txn.answered) -m bool }
   http-after-response set-status 408 if { status 400 } { txn.sess_term_state -m beg c }
-  use_backend %[var(txn.slot)] if { var(txn.app) -m beg "up " }
-  use_backend state_%[var(txn.app),word(1," ")] if { var(txn.app) -m found }
+  use_backend %[var(txn.slot)] if { var(txn.app) -m beg up: }
+  use_backend state_%[var(txn.app),word(1,:)] if { var(txn.app) -m found }
   default_backend no_app
 `

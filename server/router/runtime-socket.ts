@@ -5,6 +5,7 @@
  */
 import net from 'node:net'
 import { isCode } from './durable-file.js'
+import type { RouterPaths } from './paths.js'
 
 /** HAProxy answered, but not with what the command answers when it worked. */
 export class CommandRefused extends Error {
@@ -63,4 +64,14 @@ export async function tell(socketPath: string, command: string): Promise<void> {
   const reply = (await ask(socketPath, command)).trim()
   const expected = answers.find(([pattern]) => pattern.test(command))?.[1]
   if (expected === undefined ? reply !== '' : !expected.test(reply)) throw new CommandRefused(command, reply)
+}
+
+/** Asks a process that a reload left behind. It may be gone any moment: then its answer is empty. */
+export async function askLeaving(pid: number, command: string, paths: RouterPaths): Promise<string> {
+  try {
+    return await ask(paths.masterSocket, `@!${pid} ${command}`)
+  } catch (error) {
+    if (isAway(error)) return ''
+    throw error
+  }
 }

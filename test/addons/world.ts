@@ -8,10 +8,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type AddOnLoop, createAddOnLoop } from '../../server/addons/add-on-loop.js'
 import { appNetworkName } from '../../server/addons/app-network.js'
-import { type Config, loadConfig } from '../../server/config.js'
+import type { Config } from '../../server/config.js'
 import { createDockerEngine } from '../../server/engine/docker-engine.js'
 import type { Engine } from '../../server/engine/engine.js'
-import type { Logger } from '../../server/lib/logger.js'
 import type { AddOn } from '../../server/model/add-on.js'
 import type { App } from '../../server/model/app.js'
 import { newPostgresSecrets, postgresUrl, suggestAddOnName } from '../../server/model/postgres-url.js'
@@ -21,6 +20,7 @@ import { insertAddOn, insertAttachment, listAllAddOns, readAddOnSecrets } from '
 import { assignNetworkIndex, findApp, insertApp } from '../../server/store/apps.js'
 import type { Database } from '../../server/store/database.js'
 import { startTestDatabase } from '../support/database.js'
+import { quietLog, worldConfig } from './world-config.js'
 
 export const postgresImage = process.env.PAAS_TEST_POSTGRES_IMAGE ?? 'paas/postgres:dev'
 
@@ -50,18 +50,6 @@ export interface World {
   sweep(): Promise<void>
 }
 
-export function worldConfig(instance: string, subnets: string, dataDir: string, more: Record<string, string> = {}) {
-  return loadConfig({ PAAS_INSTANCE: instance, PAAS_SUBNETS: subnets, PAAS_DATA_DIR: dataDir, ...more })
-}
-
-export function quietLog(warnings: string[] = []): Logger {
-  const warn = (fields: object, message: string) => {
-    const { err } = fields as { err?: Error }
-    warnings.push(`${message} ${JSON.stringify(fields)} ${err?.message ?? ''}`)
-  }
-  return { debug: () => {}, info: () => {}, warn, error: warn }
-}
-
 export async function startWorld(
   t: { teardown(fn: () => unknown): unknown },
   place: { instance: string; subnets: string },
@@ -72,7 +60,8 @@ export async function startWorld(
   const config = worldConfig(place.instance, place.subnets, dataDir)
   const sweep = async () => {
     const labels = { 'paas.instance': place.instance }
-    for (const container of await engine.listContainers(labels)) await engine.removeContainer(container.id, { force: true })
+    for (const container of await engine.listContainers(labels))
+      await engine.removeContainer(container.id, { force: true })
     for (const network of await engine.listNetworks(labels)) await engine.removeNetwork(network.id)
   }
   t.teardown(async () => {
@@ -155,6 +144,10 @@ async function startProbe(engine: Engine, config: Config, app: App): Promise<Pro
   return {
     run,
     psql: (url, sql, env = {}) =>
-      run(['psql', '-X', '-At', '-v', 'ON_ERROR_STOP=1', '-c', sql, url], { PGCONNECT_TIMEOUT: '3', ...env }),
+      run(['psql', '-X', '-At', '-v', 'ON_ERROR_STOP=1', '-c', sql, url], {
+        PGCONNECT_TIMEOUT: '2',
+        RES_OPTIONS: 'timeout:1 attempts:1',
+        ...env,
+      }),
   }
 }

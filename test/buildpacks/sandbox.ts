@@ -217,6 +217,25 @@ export class Dyno {
   }
 }
 
+/** Runs a command in the build image, in a folder that it may write to: how tests make lockfiles. */
+export async function inBuildImage(command: readonly string[], folder: string): Promise<void> {
+  const container = await docker.createContainer({
+    Image: stackBuildImage,
+    Cmd: [...command],
+    WorkingDir: '/work',
+    Labels: { 'buildpacks-test': 'yes' },
+    Env: Object.entries(buildEnv()).map(([name, value]) => `${name}=${value}`),
+    HostConfig: { Binds: [`${folder}:/work`, `${caBundle}:${caInside}:ro`] },
+  })
+  try {
+    await container.start()
+    const { StatusCode } = await container.wait()
+    if (StatusCode !== 0) throw new Error(`${command.join(' ')} ended with ${StatusCode}: ${await container.logs({ stderr: true })}`)
+  } finally {
+    await container.remove({ force: true })
+  }
+}
+
 function buildEnv(): Record<string, string> {
   return {
     HOME: '/app',
@@ -312,6 +331,7 @@ export interface Entry {
   readonly uid: number
   readonly mtime: number
   readonly linkname: string
+  readonly bytes: Buffer
   readonly text: string
 }
 
@@ -322,7 +342,7 @@ export async function entries(tar: Buffer | undefined): Promise<Map<string, Entr
   Readable.from([tar ?? Buffer.alloc(0)]).pipe(reader)
   for await (const entry of reader) {
     const { name, type, mode, uid, mtime, linkname } = entry.header
-    const text = (await buffer(entry)).toString()
+    const bytes = await buffer(entry)
     found.set(name, {
       name,
       type: type ?? '',
@@ -330,7 +350,8 @@ export async function entries(tar: Buffer | undefined): Promise<Map<string, Entr
       uid: uid ?? -1,
       mtime: Number(mtime ?? 0),
       linkname: linkname ?? '',
-      text,
+      bytes,
+      text: bytes.toString(),
     })
   }
   return found

@@ -115,6 +115,14 @@ t.test('after paas create a push asks for nothing', async (t) => {
   const again = await git(cli, work, 'config', '--local', '--get-all', `credential.${origin}.helper`)
   t.same(again, local, 'setting it up again changes nothing')
 
+  const second = await cli.run(['create', 'my-app', '--json'], { env, cwd: work })
+  t.match(JSON.parse(second.stdout), { name: 'my-app', git_remote: { name: 'paas', outcome: 'updated' } })
+  await git(cli, work, 'remote', 'add', 'staging', `${origin}/other.git`)
+  const kept = await cli.run(['create', 'my-app', '-r', 'staging'], { env, cwd: work })
+  t.match(kept, { code: 0, stderr: /The git remote staging leads elsewhere and is left so/ })
+  t.match((await git(cli, work, 'remote', 'get-url', 'staging')).stdout, '/other.git')
+  await git(cli, work, 'remote', 'remove', 'staging')
+
   const bare = await cli.run(['config', '--json'], { env, cwd: work })
   t.match(bare, { code: 0, stdout: /"name": "my-app"/ }, 'the app is known by its remote')
 
@@ -173,6 +181,30 @@ t.test('the app comes from a flag, the environment or the remotes, in that order
   t.equal((await run(['-a', 'by-flag'], { PAAS_APP: 'by-env' })).code, 0)
   t.same(asked(), ['GET /apps/second', 'GET /apps/by-env', 'GET /apps/first', 'GET /apps/by-flag'])
   t.match(await run(['-r', 'origin']), { code: 2, stderr: /The git remote origin does not lead to an app/ })
+})
+
+t.test('git elsewhere gets the token where the API says that git is, if that is safe', async (t) => {
+  const cli = await bundleCli(t)
+  const work = folder(t)
+  await git(cli, work, 'init', '-q')
+  const api = await startApi(t, {
+    'GET /apps/my-app': { body: { ...app, git_url: 'https://git.example.com/my-app.git' } },
+    'GET /apps/plain': { body: { ...app, name: 'plain', git_url: 'http://git.example.org/plain.git' } },
+  })
+  const ask = async (protocol: string, host: string) =>
+    (await cli.run(['git:credentials', 'get'], { api, input: `protocol=${protocol}\nhost=${host}\n\n` })).stdout
+  t.equal(await ask('https', 'git.example.com'), '', 'before the API said so')
+  t.same(await cli.run(['git:remote', '-a', 'my-app'], { api, cwd: work }), {
+    code: 0,
+    stdout: 'set git remote paas to https://git.example.com/my-app.git\n',
+    stderr: '',
+  })
+  t.match(await ask('https', 'git.example.com'), 'password=HRKU-test-token')
+  t.equal((await cli.run(['maintenance'], { api, cwd: work })).stdout, 'off\n', 'the remote names the app')
+  t.match((await cli.run(['logout', '--json'], { api, cwd: work })).stdout, 'false')
+  const plain = await cli.run(['git:remote', '-a', 'plain', '-r', 'plain'], { api, cwd: work })
+  t.match(plain, { code: 0, stderr: /git will ask for a password at http:\/\/git\.example\.org/ })
+  t.equal(await ask('http', 'git.example.org'), '', 'a token does not travel readable')
 })
 
 t.test('a git address that is not http is refused', async (t) => {

@@ -47,8 +47,11 @@ async function startDynos(t: Test, answers: Answers = {}, bin = '/nonexistent') 
 
 function serveDyno({ request, resizes }: Attached, socket: WebSocket, PATH: string): void {
   const env = { PATH, DATABASE_URL: 'postgres://u:p@db/x y', ...request.env }
-  const child = spawn('sh', ['-c', request.command], { env, stdio: 'pipe' })
-  const send = (kind: number, body: Buffer) => socket.send(Buffer.concat([Buffer.of(kind), body]))
+  const child = spawn('sh', ['-c', request.command], { env, stdio: 'pipe', detached: true })
+  const send = (kind: number, body: Buffer) => {
+    child.stdout.pause()
+    socket.send(Buffer.concat([Buffer.of(kind), body]), () => child.stdout.resume())
+  }
   child.stdin.on('error', () => {})
   child.stdout.on('data', (chunk: Buffer) => send(frames.stdout, chunk))
   child.stderr.on('data', (chunk: Buffer) => send(frames.stderr, chunk))
@@ -56,7 +59,10 @@ function serveDyno({ request, resizes }: Attached, socket: WebSocket, PATH: stri
     send(frames.exit, Buffer.from(JSON.stringify({ code: code ?? 1 })))
     socket.close()
   })
-  socket.on('close', () => child.kill())
+  socket.on('close', () => {
+    // The shell's own children go with it.
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+  })
   socket.on('message', (data: Buffer) => {
     if (data[0] === frames.stdin) child.stdin.write(data.subarray(1))
     else if (data[0] === frames.stdinEnd) child.stdin.end()

@@ -52,8 +52,10 @@ export function run(
 ): Promise<GitResult> {
   const [command = '', ...args] = argv
   const { PATH = '' } = process.env
-  const child = spawn(command, args, { cwd: options.cwd, env: { PATH, ...options.env } })
-  options.signal?.addEventListener('abort', () => child.kill('SIGINT'), { once: true })
+  const child = spawn(command, args, { cwd: options.cwd, env: { PATH, ...options.env }, detached: true })
+  // As a terminal does it: git's helper gets the signal, too.
+  const interrupt = () => process.kill(-(child.pid ?? 0), 'SIGINT')
+  options.signal?.addEventListener('abort', interrupt, { once: true })
   let output = ''
   const gather = (chunk: Buffer) => {
     output += chunk.toString('utf8')

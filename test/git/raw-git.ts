@@ -94,3 +94,19 @@ export function rawRequest(app: string, body: Buffer, headers: readonly string[]
   ]
   return Buffer.concat([Buffer.from(head.join('\r\n')), body])
 }
+
+/** Runs git with this input and returns what it prints. */
+export function gitWithInput(cwd: string, args: readonly string[], input: string | Buffer): Promise<string> {
+  const { PATH = '' } = process.env
+  const child = spawn('git', args, { cwd, env: { PATH } })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString('utf8')
+  })
+  child.stderr.resume()
+  child.stdin.end(input)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', () => resolve(output))
+  })
+}

@@ -70,9 +70,11 @@ yarn_in_repository() {
     [[ $line =~ ^yarnPath:[[:space:]]*[\"\']?([^\"\']+) ]] || continue
     file=$BUILD_DIR/${BASH_REMATCH[1]%%[[:space:]]}
     [[ -f $file ]] || return 1
-    mkdir -p /app/.heroku/yarn/bin
-    printf '#!/bin/sh\nexec node "%s" "$@"\n' "$file" >/app/.heroku/yarn/bin/yarn
-    chmod +x /app/.heroku/yarn/bin/yarn
+    # Beside the app, and found from there, so that it works in the dyno too.
+    mkdir -p "$BUILD_DIR/.heroku/yarn/bin"
+    printf '#!/bin/sh\nexec node "${0%%/*}/../../../%s" "$@"\n' "${file#"$BUILD_DIR/"}" >"$BUILD_DIR/.heroku/yarn/bin/yarn"
+    chmod +x "$BUILD_DIR/.heroku/yarn/bin/yarn"
+    ln -sfn "$BUILD_DIR/.heroku/yarn" /app/.heroku/yarn
     return 0
   done <"$BUILD_DIR/.yarnrc.yml"
   return 1

@@ -20,6 +20,7 @@ if type != "object" then error("it must be an object") else . end
   ($install | if . == {} then "" else tojson end),
   (if .workspaces then "workspaces" else [$all | to_entries[] | select(.value | tostring | test("^(file|link|portal|workspace):|^(\\.{1,2}|~)?/")) | .key] | first // "" end),
   (if (.devDependencies | object | length) > 0 then "yes" else "" end),
+  (if ($all | length) > 0 or .workspaces or $install != {} then "yes" else "" end),
   ([.cacheDirectories // .cache_directories | arrays[] | strings] | tojson),
   ({dependencies, optionalDependencies, devDependencies, peerDependencies, bundleDependencies, bundledDependencies,
     overrides, resolutions, engines, packageManager, pnpm, dependenciesMeta, workspaces, scripts: $install,

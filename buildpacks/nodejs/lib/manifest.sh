@@ -4,7 +4,7 @@
 read_manifest() {
   local lines log=$PAAS_WORK_DIR/out/manifest.log name
   mapfile -t lines < <(jq --raw-output --from-file lib/manifest.jq "$BUILD_DIR/package.json" 2>"$log" || true)
-  if ((${#lines[@]} != 14)); then
+  if ((${#lines[@]} != 15)); then
     IFS= read -r name <"$log" || true
     stop 'package.json is not valid JSON.' "${name#jq: error*: }" 'Mend it, commit and push again.'
   fi
@@ -12,8 +12,10 @@ read_manifest() {
   package_manager=${lines[4]} main_file=${lines[5]} start_script=${lines[6]} start_hooks=${lines[7]}
   read -ra script_names <<<"${lines[8]}"
   install_scripts=${lines[9]} local_packages=${lines[10]} has_dev_dependencies=${lines[11]}
-  mapfile -t cache_directories < <(jq --raw-output '.[]' <<<"${lines[12]}")
-  install_manifest=${lines[13]}
+  has_packages=${lines[12]}
+  cache_directories=()
+  [[ ${lines[13]} == '[]' ]] || mapfile -t cache_directories < <(jq --raw-output '.[]' <<<"${lines[13]}")
+  install_manifest=${lines[14]}
 }
 
 has_script() { [[ " ${script_names[*]} " == *" $1 "* ]]; }

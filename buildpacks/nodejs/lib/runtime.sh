@@ -148,13 +148,13 @@ runtime_from_npm() {
 }
 
 refuse_version() {
-  local best line IFS=' '
+  local best line places
   best_version "${there_is[@]}"
   case $wanted_in in
     engines.node*) line="package.json:  \"engines\": { \"node\": \"${best%%.*}.x\" }" ;;
     *) line="$wanted_in:  ${best%%.*}" ;;
   esac
-  printf -v looked '%s; ' "${looked[@]}"
-  stop "Node.js $wanted_node can't be had here (asked for in $wanted_in)." "Looked in ${looked%; }." \
+  printf -v places '%s; ' "${looked[@]}"
+  stop "Node.js $wanted_node can't be had here (asked for in $wanted_in)." "Looked in ${places%; }." \
     "There is: ${there_is[*]:-nothing}" "Put the wanted version into the mirror, or change this line in $line"
 }

@@ -30,8 +30,8 @@ matching_versions() {
   shift
   matching=()
   for version in "$@"; do
-    in_range "$range" "$version"
-    status=$?
+    status=0
+    in_range "$range" "$version" || status=$?
     ((status != 2)) || break
     ((status != 0)) || matching+=("$version")
   done
@@ -54,9 +54,7 @@ in_range() {
     ((${#parts[@]} > 0)) || parts=('*')
     result=0
     for part in "${parts[@]}"; do
-      satisfies "$part" "$2"
-      result=$?
-      ((result == 0)) || break
+      satisfies "$part" "$2" || result=$(($? > result ? $? : result))
     done
     ((result == 1)) || return $result
   done

@@ -150,8 +150,8 @@ keep_runtime() {
 }
 
 refuse_version() {
-  local there=${there_is[*]:-nothing} newest=${there_is[0]:-} version line
-  for version in "${there_is[@]}"; do newer "$version" "$newest" && newest=$version; done
+  local newest=${there_is[0]:-} version line places
+  for version in "${there_is[@]}"; do if newer "$version" "$newest"; then newest=$version; fi; done
   newest=${newest%.*}
   case $wanted_in in
     runtime.txt) line="runtime.txt:  python-$newest" ;;
@@ -160,8 +160,8 @@ refuse_version() {
     pyproject.toml) line="pyproject.toml:  requires-python = \">=$newest\"" ;;
     *) line=".python-version:  $newest" ;;
   esac
-  local IFS=';'
+  printf -v places '%s; ' "${looked[@]}"
   stop "Python $wanted_python can't be had here (asked for in $wanted_in)." \
-    "Looked in ${looked[*]/%/ }" "There is: $there" \
+    "Looked in ${places%; }." "There is: ${there_is[*]:-nothing}" \
     "Put the wanted version into the mirror, or change this line in $line"
 }

@@ -47,11 +47,11 @@ export const addonsCreate = command({
     }
   },
   print(addon) {
-    if (addon.provision_message) print(addon.provision_message)
+    const progress = `${addon.name} is being created in the background. The app will restart when complete...`
+    const message = addon.provision_message ?? ''
+    if (message !== '' && !progress.startsWith(message)) print(message)
     if (addon.state === 'provisioning')
-      return print(
-        `${addon.name} is being created in the background. The app will restart when complete...\nUse paas addons:info ${addon.name} to check creation progress`,
-      )
+      return print(`${progress}\nUse paas addons:info ${addon.name} to check creation progress`)
     const vars = addon.config_vars.length === 0 ? '' : ` as ${listOf(addon.config_vars)}`
     print(`Created ${addon.name}${vars}`)
   },

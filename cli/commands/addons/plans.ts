@@ -16,9 +16,9 @@ export const addonsPlans = command({
     const rows = plans.map((plan) => [
       plan.default ? 'default' : '',
       plan.name,
-      plan.human_name,
+      plan.description || plan.human_name,
       formatPrice(plan.price),
     ])
-    printTable(['', 'Slug', 'Name', 'Price'], rows)
+    printTable(['', 'Slug', 'Description', 'Price'], rows)
   },
 })

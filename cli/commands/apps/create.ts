@@ -2,7 +2,7 @@ import type { App } from '../../api-types.js'
 import { addAppRemote, defaultRemote } from '../../app-remotes.js'
 import { command } from '../../command.js'
 import { isInGitRepository } from '../../git.js'
-import { action, appLabel, print } from '../../output.js'
+import { action, appLabel, print, warn } from '../../output.js'
 
 export const appsCreate = command({
   name: 'apps:create',
@@ -19,7 +19,7 @@ export const appsCreate = command({
     'no-remote': { short: 'n', description: 'leave git alone' },
   },
   examples: ['create my-app', 'apps:create my-app --remote staging'],
-  async run({ args, flags, api, config }) {
+  async run({ args, flags, api, config, credentials }) {
     const name = args.name ?? flags.app ?? config.app
     const label = name === undefined ? 'app' : appLabel(name, 'stderr')
     const wanted = {
@@ -32,19 +32,22 @@ export const appsCreate = command({
       () => api.post<App>('/apps', wanted),
       (made) => (name === undefined ? `${appLabel(made.name, 'stderr')}, ${webUrl(made)}` : webUrl(made)),
     )
-    if (!flags['no-remote'] && (await isInGitRepository())) {
-      const remote = flags.remote ?? defaultRemote
-      const isNew = await addAppRemote(app, remote, config)
-      return { app, remote, isNew }
-    }
-    return { app }
+    if (flags['no-remote'] || !(await isInGitRepository())) return { ...app, git_remote: null }
+    const remote = flags.remote ?? defaultRemote
+    const outcome = await addAppRemote(app, remote, { config, credentials }, { keep: true })
+    if (outcome === 'kept')
+      warn(
+        `The git remote ${remote} leads elsewhere and is left so.\nTo change it, run: paas git:remote -a ${app.name}`,
+      )
+    return { ...app, git_remote: { name: remote, outcome } }
   },
-  print({ app, remote, isNew }) {
+  print(app) {
     print(`${webUrl(app)} | ${app.git_url}`)
-    if (remote !== undefined) print(`Git remote ${remote} ${isNew ? 'added' : 'updated'}`)
+    if (app.git_remote !== null && app.git_remote.outcome !== 'kept')
+      print(`Git remote ${app.git_remote.name} ${app.git_remote.outcome}`)
   },
 })
 
-function webUrl(app: App): string {
+function webUrl(app: Pick<App, 'web_url'>): string {
   return app.web_url.replace(/\/$/, '')
 }

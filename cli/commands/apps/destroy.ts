@@ -14,14 +14,14 @@ export const appsDestroy = command({
   args: { app: { description: 'the app, instead of --app' } },
   flags: { ...appFlags, ...confirmFlag },
   examples: ['apps:destroy --app my-app', 'apps:destroy my-app --confirm my-app'],
-  async run({ args, flags, app, api, config }) {
+  async run({ args, flags, app, api, config, credentials }) {
     const named = args.app ?? (flags.app === undefined ? flags.confirm : undefined)
     const { name } = await api.get<App>(route`/apps/${named ?? (await app())}`)
     await confirmApp(name, flags.confirm, `This will destroy ${appLabel(name, 'stderr')} including all add-ons.`)
     const destroyed = await action(`Destroying ${appLabel(name, 'stderr')} (including all add-ons)`, () =>
       api.delete<App>(route`/apps/${name}`),
     )
-    const remotes = (await listAppRemotes(config.apiOrigin)).filter((r) => r.app === name)
+    const remotes = (await listAppRemotes(config, credentials)).filter((r) => r.app === name)
     for (const { remote } of remotes) await removeGitRemote(remote)
     return destroyed
   },

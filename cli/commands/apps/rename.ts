@@ -12,14 +12,14 @@ export const appsRename = command({
   args: { name: { required: true, description: 'new name' } },
   flags: appFlags,
   examples: ['apps:rename better-name --app my-app'],
-  async run({ args, app, api, config }) {
+  async run({ args, app, api, config, credentials }) {
     const before = await app()
-    const remotes = (await listAppRemotes(config.apiOrigin)).filter((r) => r.app === before)
+    const remotes = (await listAppRemotes(config, credentials)).filter((r) => r.app === before)
     const labels = [appLabel(before, 'stderr'), appLabel(args.name, 'stderr')]
     const renamed = await action(`Renaming ${labels.join(' to ')}`, () =>
       api.patch<App>(route`/apps/${before}`, { name: args.name }),
     )
-    for (const { remote } of remotes) await addAppRemote(renamed, remote, config)
+    for (const { remote } of remotes) await addAppRemote(renamed, remote, { config, credentials })
     return { app: renamed, remotes: remotes.map((r) => r.remote) }
   },
   print({ app, remotes }) {

@@ -1,18 +1,23 @@
 import { command } from '../../command.js'
 import { action, print, warn } from '../../output.js'
-import { fetchCa, keepCa } from '../../platform-ca.js'
+import { fetchCa, keepCa, readCa } from '../../platform-ca.js'
 import { trustSystemWide } from '../../system-trust.js'
 
 export const certsTrust = command({
   name: 'certs:trust',
   description: "have this machine trust the platform's own CA, so that https works without warnings",
   details:
-    'The CA signs for the hosts of this platform only as far as whoever holds its key keeps to that: trust it on\nmachines where you trust the platform. Firefox has a store of its own and needs the file imported by hand.',
-  examples: ['certs:trust', 'sudo paas certs:trust'],
-  async run({ api, config }) {
-    const certificate = await fetchCa(api)
+    "Whoever holds the CA's key can sign for any host: trust it where you trust the platform.\nA machine that reaches the platform by https alone gets the certificate as a file: print it with paas certs:ca on the\nplatform's own machine. Firefox has a store of its own and needs the file imported by hand.",
+  args: { file: { description: 'the certificate; fetched from the platform unless given' } },
+  examples: ['certs:trust', 'certs:trust paas-ca.pem'],
+  async run({ args, api, config }) {
+    const certificate = args.file === undefined ? await fetchCa(api) : readCa(args.file)
     const file = keepCa(config, certificate)
-    const outcome = await action('Adding the CA to the system store', () => trustSystemWide(file))
+    const outcome = await action(
+      'Adding the CA to the system store',
+      () => trustSystemWide(file),
+      ({ trusted }) => (trusted ? undefined : 'nothing changed'),
+    )
     return { file, ...outcome }
   },
   print({ file, trusted, instructions }) {

@@ -15,13 +15,13 @@ export const gitRemote = command({
     remote: { short: 'r', value: 'REMOTE', description: "name of the remote; 'paas' unless given" },
   },
   examples: ['git:remote -a my-app', 'git:remote -a my-app-staging -r staging'],
-  async run({ flags, api, config }) {
+  async run({ flags, api, config, credentials }) {
     const name = flags.app ?? config.app
     if (name === undefined) throw new UsageError('Which app? Name it, as in paas git:remote --app my-app')
     if (!(await isInGitRepository())) throw new CliError('This folder is not in a git repository. Run git init first.')
     const app = await api.get<App>(route`/apps/${name}`)
     const remote = flags.remote ?? defaultRemote
-    await addAppRemote(app, remote, config)
+    await addAppRemote(app, remote, { config, credentials })
     return { app: app.name, remote, git_url: app.git_url }
   },
   print({ remote, git_url }) {

@@ -19,7 +19,8 @@ function flatten(value: Readonly<Record<string, unknown>>, prefix = ''): Record<
     Object.entries(value).flatMap(([name, part]) => {
       const isObject = typeof part === 'object' && part !== null && !Array.isArray(part)
       if (isObject) return Object.entries(flatten(part as Record<string, unknown>, `${prefix}${name}.`))
-      return [[prefix + name, Array.isArray(part) ? part.join(', ') : String(part)]]
+      const text = Array.isArray(part) ? part.join(', ') : String(part)
+      return text === '' ? [] : [[prefix + name, text]]
     }),
   )
 }

@@ -61,8 +61,8 @@ export function serverContainer(facts: ServerFacts): ContainerSpec {
       data,
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    // The server is spared when memory runs out and its sessions are not: one of them ends, and PostgreSQL recovers.
-    env: { PG_OOM_ADJUST_FILE: '/proc/self/oom_score_adj', PG_OOM_ADJUST_VALUE: '0' },
+    // When memory runs out, a session goes before the server itself: PostgreSQL recovers without a start of its container.
+    env: { PG_OOM_ADJUST_FILE: '/proc/self/oom_score_adj', PG_OOM_ADJUST_VALUE: '100' },
     user: `${serverUid}:${serverUid}`,
     hostname: addOn.name,
     labels: { ...serverLabels(facts.instance), [labelNames.addOn]: addOn.id, [planLabel]: addOn.plan },
@@ -83,7 +83,6 @@ export function serverContainer(facts: ServerFacts): ContainerSpec {
       pids: size.connections + 64,
       // Parallel queries share their memory here; the engine's default of 64 MB breaks them.
       shmBytes: Math.max(64 * mib, Math.floor(size.memoryBytes / 4)),
-      oomScoreAdj: -500,
     },
   }
 }

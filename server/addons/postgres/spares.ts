@@ -1,9 +1,9 @@
 /**
- * Clusters made ahead: initdb takes seconds, handing a finished cluster out is one rename.
+ * Clusters made ahead: initdb and a database take seconds, handing a finished cluster out is one rename.
  *
- * A spare is a folder `spares/<name>/` in which a throw-away container makes `data`. The init script gives `data` its
- * name when all of it is on disk, so a folder without it is unfinished (or was just handed out) and is finished by making
- * it again. There is no other record: whatever a crash leaves, the next call goes on from the folders it finds.
+ * A spare is a folder `spares/<name>/` in which a throw-away container makes `data`. It gets that name when all of it is
+ * on disk, so a folder without it is unfinished (or was just handed out) and is finished by making it again. There is no
+ * other record: whatever a crash leaves, the next call goes on from the folders it finds.
  */
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, readdir, rm, rmdir } from 'node:fs/promises'
@@ -13,7 +13,8 @@ import { failpoint } from '../../lib/failpoint.js'
 import { labelNames } from '../../model/labels.js'
 import { exists, makeFolder, moveDurably, syncFolder } from './durable-files.js'
 import { isCluster, serverUid } from './folders.js'
-import { withinTime, lastLines } from './waits.js'
+import { spareTenant } from './tenant.js'
+import { lastLines, withinTime } from './waits.js'
 
 export interface Spares {
   /** Moves a cluster to `target`, which must not exist: a spare if there is one, else one made for this call. */
@@ -30,6 +31,22 @@ export interface SparesOptions {
   readonly folder: string
   readonly timeoutMs: number
 }
+
+/**
+ * Makes a cluster with a role and a database that only wait for their names (see tenant.ts). Without them the cluster
+ * would do too, so what the server says to these statements isn't looked at.
+ */
+const makeScript = `set -eu
+rm -rf "$PGDATA"
+paas-postgres-init
+postgres --single -D "$PGDATA" -c log_min_messages=panic postgres >/dev/null <<'END'
+CREATE ROLE ${spareTenant} NOLOGIN
+CREATE DATABASE ${spareTenant} OWNER ${spareTenant}
+REVOKE ALL ON DATABASE ${spareTenant}, postgres, template1 FROM PUBLIC
+END
+sync -f "$PGDATA"
+mv -T "$PGDATA" /spare/data
+sync /spare`
 
 const spareKind = 'add-on-spare'
 const spareLabel = 'paas.spare'
@@ -128,9 +145,8 @@ function initContainer(
   return {
     name: `${options.instance}-pg-spare-${name}`,
     image: options.image,
-    command: ['/usr/local/bin/paas-postgres-init'],
-    // The script wants to rename within a folder, which a mount point can't be.
-    env: { PGDATA: '/spare/data' },
+    command: ['bash', '-c', makeScript],
+    env: { PGDATA: '/spare/making' },
     user: `${serverUid}:${serverUid}`,
     labels: { ...labels, [spareLabel]: name },
     network: 'none' as const,

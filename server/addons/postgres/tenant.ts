@@ -9,24 +9,36 @@ import { quoteName, quoteValue, type TenantServer } from '../../store/tenant-pos
 
 const derive = promisify(pbkdf2)
 
+/** Name of the role and of the database that a spare cluster has until it is handed out. */
+export const spareTenant = 'paas_spare'
+
 /** Sets role, password, connection limit and database to what they must be. `server` is connected to `postgres`. */
 export async function ensureTenant(server: TenantServer, tenant: PostgresSecrets, connections: number): Promise<void> {
   const user = quoteName(tenant.user)
   const database = quoteName(tenant.database)
-  const [found] = await server.query<{ role: boolean; database: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AS role,
-            EXISTS (SELECT FROM pg_database WHERE datname = $2) AS database`,
-    [tenant.user, tenant.database],
+  const roles = await server.query<{ name: string }>(
+    `SELECT 'role ' || rolname AS name FROM pg_roles WHERE rolname IN ($1, $3)
+     UNION ALL SELECT 'database ' || datname FROM pg_database WHERE datname IN ($2, $3)`,
+    [tenant.user, tenant.database, spareTenant],
   )
-  const verb = found?.role ? 'ALTER' : 'CREATE'
+  const has = new Set(roles.map((row) => row.name))
+  const rename = (kind: 'role' | 'database', name: string) =>
+    !has.has(`${kind} ${name}`) && has.has(`${kind} ${spareTenant}`)
+      ? [`ALTER ${kind} ${spareTenant} RENAME TO ${quoteName(name)}`]
+      : []
+  const roleThere = has.has(`role ${tenant.user}`) || has.has(`role ${spareTenant}`)
+  const databaseThere = has.has(`database ${tenant.database}`) || has.has(`database ${spareTenant}`)
   // One message, so one commit. The password goes as its verifier: a statement can end in a log.
-  await server.query(
-    `${verb} ROLE ${user} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS
-       CONNECTION LIMIT ${Math.floor(connections)} PASSWORD ${quoteValue(await scramVerifier(tenant.password))};
-     REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC`,
-  )
-  if (!found?.database) await server.query(`CREATE DATABASE ${database} OWNER ${user}`)
-  await server.query(`REVOKE ALL ON DATABASE ${database} FROM PUBLIC`)
+  const statements = [
+    ...rename('role', tenant.user),
+    ...rename('database', tenant.database),
+    `${roleThere ? 'ALTER' : 'CREATE'} ROLE ${user} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS
+       CONNECTION LIMIT ${Math.floor(connections)} PASSWORD ${quoteValue(await scramVerifier(tenant.password))}`,
+    'REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC',
+  ]
+  await server.query(statements.join(';\n'))
+  if (!databaseThere) await server.query(`CREATE DATABASE ${database} OWNER ${user}`)
+  await server.query(`ALTER DATABASE ${database} OWNER TO ${user}; REVOKE ALL ON DATABASE ${database} FROM PUBLIC`)
 }
 
 /** Ends the tenant's sessions that come from a subnet (CIDR). */

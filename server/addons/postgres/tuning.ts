@@ -44,7 +44,8 @@ export function tuning(size: ServerSize): Readonly<Record<string, string>> {
     max_wal_senders: '2',
     max_replication_slots: '2',
     wal_compression: 'lz4',
-    wal_buffers: megabytes(clamp(memory / 64, 4 * mib, 16 * mib)),
+    // All of it is touched by a server that does nothing.
+    wal_buffers: megabytes(clamp(memory / 256, 4 * mib, 16 * mib)),
     max_wal_size: megabytes(clamp(memory, 1024 * mib, 4096 * mib)),
     checkpoint_timeout: '10min',
     checkpoint_completion_target: '0.9',

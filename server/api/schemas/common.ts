@@ -19,7 +19,10 @@ export function words<Word extends string>(...values: readonly Word[]): TUnsafe<
 }
 
 /** An object of any names whose values are all alike. */
-export function mapOf<Schema extends TSchema>(value: Schema, options: object = {}): TUnsafe<Record<string, Static<Schema>>> {
+export function mapOf<Schema extends TSchema>(
+  value: Schema,
+  options: object = {},
+): TUnsafe<Record<string, Static<Schema>>> {
   return Type.Unsafe<Record<string, Static<Schema>>>({ type: 'object', additionalProperties: value, ...options })
 }
 

@@ -44,7 +44,9 @@ pack_layers() {
 }
 
 pack_app() {
-  mkdir -p "$build_dir/.heroku" && pack "$work_dir/out/app.tar" "$build_dir" app --anchored --exclude=./.git "${app_options[@]}"
+  # Folders above a layer belong to the app, so that it may write there.
+  ((${#app_options[@]} == 0)) || mkdir -p "$build_dir/.heroku" || return 1
+  pack "$work_dir/out/app.tar" "$build_dir" app --anchored --exclude=./.git "${app_options[@]}"
 }
 
 # Packs a tree under its path in the image.

@@ -102,14 +102,19 @@ changed_inputs() {
   ((${#names[@]} == 0)) || layer_miss="changed: ${names[*]}"
 }
 
-# Keeps the previous build's layer: nothing is sent again. The tree is linked where it will be in the dyno.
-reuse_layer() {
-  local name=$1 path=$2 tree
-  read_previous_layer "$name"
+# Keeps the previous build's layer as it is: nothing of it is sent again.
+keep_layer() {
+  read_previous_layer "$1"
   previous_layer=${previous_layer/\"reuse\":true,/}
-  printf '{"reuse":true,%s\n' "${previous_layer#\{}" >"$PAAS_LAYERS_DIR/$name.json"
-  previous_tree "$name"
-  link_layer "$tree" "$path"
+  printf '{"reuse":true,%s\n' "${previous_layer#\{}" >"$PAAS_LAYERS_DIR/$1.json"
+}
+
+# Keeps it, and links its tree where it will be in the dyno.
+reuse_layer() {
+  local tree
+  keep_layer "$1"
+  previous_tree "$1"
+  link_layer "$tree" "$2"
 }
 
 # Describes a layer made in this build. More fields, as JSON text beginning with a comma, may follow.

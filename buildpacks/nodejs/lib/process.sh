@@ -1,0 +1,31 @@
+# What starts the app when the Procfile names no web process.
+
+write_release() {
+  local web='' quoted
+  if [[ -n $start_script ]]; then
+    web="$installer start"
+    [[ $installer != npm ]] || direct_start
+  elif [[ -f $BUILD_DIR/server.js ]]; then
+    web='node server.js'
+  elif [[ -n $main_file && (-f $BUILD_DIR/$main_file || -f $BUILD_DIR/$main_file.js) && $main_file =~ ^[A-Za-z0-9._/-]+$ ]]; then
+    web="node $main_file"
+  fi
+  if [[ -z $web ]]; then
+    printf '{}\n' >release.json
+    return 0
+  fi
+  json_quote "$web"
+  printf '{"default_process_types":{"web":%s}}\n' "$quoted" >release.json
+}
+
+# `npm start` keeps a second Node.js in memory and costs a quarter of a second at each boot. A start script that is
+# nothing but `node …`, without hooks around it, means the same when it is run as it is; signals then reach it too.
+direct_start() {
+  local line
+  [[ -z $start_hooks && $start_script =~ ^node(\ [A-Za-z0-9@%+=:,./_-]+)+$ ]] || return 0
+  web=$start_script
+  if [[ -f $BUILD_DIR/Procfile ]]; then
+    while IFS= read -r line; do [[ ! $line =~ ^web[[:space:]]*: ]] || return 0; done <"$BUILD_DIR/Procfile"
+  fi
+  detail "npm start is '$web': the dyno runs it without npm around it"
+}

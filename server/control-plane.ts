@@ -1,0 +1,266 @@
+/**
+ * Puts the control plane together: database and lock first, then the parts, then the loop, and the doors (API and git)
+ * last. Nothing here decides anything; it says who gets what.
+ */
+import { chmod, mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import { authenticate } from './actions/access.js'
+import { findLiveApp } from './store/apps.js'
+import { failAbandonedBuilds } from './store/builds.js'
+import { settleRelease } from './store/releases.js'
+import { createAddOnLoop } from './addons/add-on-loop.js'
+import { appNetworkName, ensureAppNetwork } from './addons/app-network.js'
+import { mayUseApp } from './actions/access.js'
+import { gitUrl, webUrl } from './api/addresses.js'
+import { buildApi } from './api/app.js'
+import { createBuildOutput } from './api/build-output.js'
+import { createDockerBuilder } from './build/docker-builder.js'
+import { type Config, readSealingKey } from './config.js'
+import { attachTo } from './dynos/attach-gate.js'
+import { createBootChecks } from './dynos/boot-check.js'
+import type { LoopContext } from './dynos/loop-context.js'
+import { createReconciler, type Reconciler } from './dynos/reconciler.js'
+import { createRoutePublisher } from './dynos/route-publisher.js'
+import { pruneImages } from './dynos/prune-images.js'
+import { createDockerEngine } from './engine/docker-engine.js'
+import type { Engine } from './engine/engine.js'
+import { deployPush } from './git/deploy-push.js'
+import { nodeGitServerTransport } from './git/node-git-server-transport.js'
+import { registerGit } from './git/register-git.js'
+import { createRelay } from './git/relay.js'
+import { repositories } from './git/repositories.js'
+import { armFailpoint } from './lib/failpoint.js'
+import type { Logger } from './lib/logger.js'
+import { createSealer } from './lib/seal.js'
+import { createTopic } from './lib/topic.js'
+import { createLogFollower } from './logs/container-follower.js'
+import { openLogHub } from './logs/hub.js'
+import { renderLogLine } from './logs/log-line.js'
+import { createTailBuffer } from './logs/tail-buffer.js'
+import { labelNames } from './model/labels.js'
+import { subnetPlan } from './model/subnets.js'
+import type { Platform, ReleaseNews } from './platform.js'
+import { formatAccessLine } from './router/access-log.js'
+import { createRouter, type Router } from './router/router.js'
+import { routerOptions } from './router-options.js'
+import { type Database, openDatabase } from './store/database.js'
+import { nextRouteTableVersion } from './store/dynos.js'
+
+export interface ControlPlaneOptions {
+  readonly config: Config
+  readonly log: Logger
+  readonly databaseUrl: string
+  /** Image references, as set-up wrote them down. */
+  readonly images: { readonly stack: string; readonly stackBuild: string; readonly postgres: string }
+  readonly migrationsDir?: string
+  /** Called when the platform can't go on: its lock is lost. */
+  readonly onFatal: (reason: string) => void
+}
+
+export interface ControlPlane {
+  readonly api: FastifyInstance
+  /** Ends gracefully: no new requests, passes finish, nothing of the apps is touched. */
+  stop(): Promise<void>
+}
+
+/** Starts everything; throws a sentence when another control plane holds this platform. */
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { config, log } = options
+  armFailpoint(config.failpoint)
+  const engine = createDockerEngine({ socketPath: config.engineSocket })
+  const db = openDatabase({
+    url: options.databaseUrl,
+    sealer: createSealer(readSealingKey(config)),
+    ...(options.migrationsDir === undefined ? {} : { migrationsDir: options.migrationsDir }),
+    onError: (err) => log.warn({ err }, 'the connection to the platform database broke'),
+  })
+  if (!(await db.acquireLock(() => options.onFatal('the lock on the platform database is lost')))) {
+    await db.close()
+    throw new Error('Another control plane is running this platform; stop it first.')
+  }
+  await db.migrate()
+  await mkdir(path.join(config.dataDir, 'run'), { recursive: true, mode: 0o700 })
+  await chmod(path.join(config.dataDir, 'run'), 0o700)
+
+  const networks = await ensureSharedNetworks(engine, config)
+  const router = createRouter(routerOptions(config))
+  await router.prepare()
+  const hub = openLogHub({ dir: path.join(config.dataDir, 'logs'), appBytes: config.logs.appBytes, linesPerSecond: config.logs.linesPerSecond, log })
+  const releaseNews = createTopic<ReleaseNews>()
+  const buildOutput = createBuildOutput(config.build.outputBytes)
+  const repos = repositories(path.join(config.dataDir, 'repositories'), { packBytes: config.git.packBytes })
+  const builder = await createDockerBuilder({ engine, config, images: options.images, network: networks.builds, log })
+
+  // The loop and the actions know each other only through these two functions.
+  let reconciler: Reconciler | undefined
+  const platform: Platform = {
+    config,
+    db,
+    log,
+    builder,
+    releaseNews,
+    nudge: (appId) => reconciler?.nudge(appId),
+    nudgeAddOns: () => addOns.nudge(),
+    appLog: (appId, line) => hub.append(appId, { at: new Date().toISOString(), ...line }),
+  }
+  const addOns = createAddOnLoop({
+    db,
+    engine,
+    config,
+    images: options.images,
+    log,
+    onChange: (appIds) => {
+      for (const appId of appIds) platform.nudge(appId)
+    },
+  })
+  const output = createLogFollower({
+    engine,
+    hub,
+    log,
+    onLine: (container, line) => releaseLines.get(container.id)?.(line.text),
+  })
+  const releaseLines = new Map<string, (text: string) => void>()
+  const context: LoopContext = {
+    engine,
+    db,
+    config,
+    log,
+    routes: createRoutePublisher(router, () => nextRouteTableVersion(db)),
+    bootChecks: createBootChecks((containerId) => void nudgeAppOf(containerId)),
+    output: {
+      follow: (container) => output.follow(container),
+      drained: (id) => output.drained(id),
+      forget: (id) => {
+        releaseLines.delete(id)
+        output.forget(id)
+      },
+      // A release command's lines go to whoever waits for that release.
+      announceTo: (containerId, releaseId) => {
+        if (!releaseLines.has(containerId))
+          releaseLines.set(containerId, (text) => releaseNews.publish(releaseId, { kind: 'line', text }))
+      },
+    },
+    releaseNews,
+    dynoNetwork: { name: networks.dynos, subnet: subnetPlan(config.subnets).dynos },
+    stopping: new Set(),
+    appLog: platform.appLog,
+    nudge: platform.nudge,
+    ensureOwnNetwork: async (app) => (await ensureAppNetwork(engine, config, app)).name,
+    removeOwnNetwork: async (app) => {
+      if (app.networkIndex !== undefined) await engine.removeNetwork(appNetworkName(config, app.networkIndex))
+    },
+    clearAway: async (appId) => {
+      await repos.remove(appId)
+      await builder.forget(appId)
+      await builder.removeImagesOf(appId)
+      await hub.remove(appId)
+    },
+  }
+  const nudgeAppOf = async (containerId: string) => {
+    const container = await engine.findContainer(containerId).catch(() => undefined)
+    const appId = container?.labels[labelNames.app]
+    if (appId !== undefined) platform.nudge(appId)
+  }
+  const loop = createReconciler(context)
+  reconciler = loop
+
+  const abandoned = await failAbandonedBuilds(db)
+  for (const build of abandoned)
+    if (build.releaseId !== undefined)
+      await settleRelease(db, build.releaseId, { status: 'failed', failure: 'the platform restarted; push again' })
+
+  const relay = createRelay({
+    socketPath: path.join(config.dataDir, 'run', 'git.sock'),
+    repositories: repos,
+    limits: config.git,
+    onPush: deployPush({ platform, addressOf: (name) => webUrl(config, name).replace(/\/$/, ''), readAlong: buildOutput.begin }),
+    log,
+  })
+  await relay.start()
+  await repos.sweep()
+
+  const health = createHealth(engine, db, router)
+  const api = await buildApi({
+    platform,
+    logs: {
+      read: (appId, query) => hub.read(appId, query),
+      follow: (appId, query, onLine) => hub.follow(appId, query, onLine),
+      render: renderLogLine,
+      buffer: createTailBuffer,
+    },
+    attach: { open: (oneOff) => attachTo({ engine, db, config, nudge: platform.nudge }, oneOff) },
+    buildOutput,
+    addOnInfo: (addOn) => addOns.describe(addOn),
+    health,
+    caCertificatePem: () => router.caCertificatePem(),
+  })
+  await api.register(registerGit, {
+    authenticate: async (header) => (await authenticate(platform, header))?.account,
+    findRepository: async (account, appName) => {
+      const app = await findLiveApp(db, appName)
+      if (!app || app.name !== appName || !mayUseApp(account, app)) return undefined
+      if (!(await repos.exists(app.id))) await repos.create(app.id)
+      return { appId: app.id, path: repos.path(app.id) }
+    },
+    limits: config.git,
+    transport: nodeGitServerTransport(),
+    relay,
+    log,
+  })
+
+  const ending = new AbortController()
+  const following = router.followAccessLog((entry) => {
+    // A request for no app is in nobody's log.
+    if (entry.appId !== '') hub.append(entry.appId, { at: new Date().toISOString(), source: 'heroku', dyno: 'router', text: formatAccessLine(entry) })
+  }, ending.signal)
+  const keeping = router.keepHouse(ending.signal, (err) => log.warn({ err }, 'the router could not be brought in step; trying again'))
+  addOns.start()
+  void loop.start()
+  const prune = setInterval(() => void pruneImages({ db, config, log, removeImage: builder.removeImage }), 10 * 60_000)
+  await api.listen({ host: '127.0.0.1', port: config.apiPort })
+  log.info({ port: config.apiPort, git: gitUrl(config, '<app>') }, 'the control plane is up')
+
+  return {
+    api,
+    async stop() {
+      clearInterval(prune)
+      await relay.close()
+      await api.close()
+      await loop.stop()
+      await addOns.stop()
+      await builder.close()
+      ending.abort()
+      await Promise.all([following, keeping])
+      await output.stopAll()
+      await hub.close()
+      await db.close()
+    },
+  }
+}
+
+async function ensureSharedNetworks(engine: Engine, config: Config): Promise<{ dynos: string; builds: string }> {
+  const plan = subnetPlan(config.subnets)
+  const make = async (name: string, subnet: string) => {
+    const labels = { [labelNames.instance]: config.instance, [labelNames.kind]: 'network' }
+    const network = await engine.ensureNetwork({ name: `${config.instance}-${name}`, labels, subnet, interContainer: false })
+    return network.name
+  }
+  return { dynos: await make('dynos', plan.dynos), builds: await make('builds', plan.builds) }
+}
+
+function createHealth(engine: Engine, db: Database, router: Router) {
+  return async () => {
+    const [engineUp, databaseUp, routerUp] = await Promise.all([
+      engine.info().then(
+        () => true,
+        () => false,
+      ),
+      db.isUp(),
+      router.health().then((h) => h.up),
+    ])
+    const missing = [...(engineUp ? [] : ['engine']), ...(databaseUp ? [] : ['database']), ...(routerUp ? [] : ['router'])]
+    return { ready: missing.length === 0, missing }
+  }
+}
+

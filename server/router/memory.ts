@@ -1,0 +1,76 @@
+/**
+ * What the running HAProxy holds, read once per life of its process and remembered from then on.
+ *
+ * Whoever sends commands takes the memory away first and gives it back changed when all of them have worked; what was
+ * taken and not given back is read again. After a reload the old process is remembered too, for as long as it has
+ * clients.
+ */
+import type { Layout } from './layout.js'
+import { observe, type ProcessInfo, parseInfo, parseProcesses } from './observe.js'
+import type { RouterPaths } from './paths.js'
+import { ask, isAway } from './runtime-socket.js'
+
+export interface Held {
+  readonly process: ProcessInfo
+  readonly layout: Layout
+  /** Servers that take no new requests and are not in the layout. */
+  readonly parked: ReadonlySet<string>
+  /** Files of the certificates in the list. */
+  readonly certificates: ReadonlySet<string>
+}
+
+export interface Memory {
+  /** The process that answers; undefined when none does. */
+  process(): Promise<ProcessInfo | undefined>
+  /** What the answering process holds; undefined when none does. */
+  recall(): Promise<Held | undefined>
+  /** As `recall`, without asking; undefined when it isn't known. */
+  held(): Held | undefined
+  forget(): void
+  keep(held: Held): void
+  /** Processes that a reload has left behind and that still have clients. */
+  leaving(): readonly number[]
+  lookForLeaving(): Promise<void>
+}
+
+export function createMemory(paths: RouterPaths): Memory {
+  let held: Held | undefined
+  let leaving: number[] = []
+
+  const memory: Memory = {
+    async process() {
+      try {
+        return parseInfo(await ask(paths.adminSocket, 'show info'))
+      } catch (error) {
+        if (isAway(error)) return undefined
+        throw error
+      }
+    },
+    async recall() {
+      const process = await memory.process()
+      if (process === undefined) return undefined
+      if (held?.process.identity !== process.identity) {
+        held = { process, ...(await observe((command) => ask(paths.adminSocket, command), paths)) }
+        await memory.lookForLeaving()
+      }
+      return held
+    },
+    held: () => held,
+    forget() {
+      held = undefined
+    },
+    keep(next) {
+      held = next
+    },
+    leaving: () => leaving,
+    async lookForLeaving() {
+      try {
+        leaving = parseProcesses(await ask(paths.masterSocket, 'show proc')).leaving
+      } catch (error) {
+        if (!isAway(error)) throw error
+        leaving = []
+      }
+    },
+  }
+  return memory
+}

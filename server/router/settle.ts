@@ -1,0 +1,125 @@
+/**
+ * Brings a running HAProxy in step with what it should hold.
+ *
+ * Small differences go by command. Where a command is refused, what was remembered was wrong: it is read again and the
+ * difference tried once more. What still can't be had by commands, or is part of the configuration itself (its row of
+ * slots, its settings), is had by a reload, since the files are always current.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { changes } from './changes.js'
+import { RouterError } from './errors.js'
+import { certifiedHosts, type Layout } from './layout.js'
+import type { Held, Memory } from './memory.js'
+import { observe, type ProcessInfo, parseInfo } from './observe.js'
+import type { RouterPaths } from './paths.js'
+import { ask, askLeaving, CommandRefused, isAway, tell } from './runtime-socket.js'
+
+/** What HAProxy should hold. The files hold it already. */
+export interface Wanted {
+  readonly layout: Layout
+  /** `configMark` of the configuration. */
+  readonly mark: string
+  /** Certificate file of a host. */
+  fileOf(host: string): string
+  certificatePem(host: string): Promise<string>
+}
+
+const reloadDeadlineMs = 60_000
+
+/** Returns false when no HAProxy runs. Throws `RouterError` kind `unsettled`. */
+export async function settle(wanted: Wanted, memory: Memory, paths: RouterPaths): Promise<boolean> {
+  const attempts = [
+    (held: Held) =>
+      held.process.mark === wanted.mark ? apply(wanted, held, memory, paths) : reload(wanted, memory, paths),
+    (held: Held) => apply(wanted, held, memory, paths),
+    () => reload(wanted, memory, paths),
+  ]
+  let failure: unknown
+  for (const attempt of attempts) {
+    try {
+      const held = await memory.recall()
+      if (held === undefined) return false
+      await attempt(held)
+      return true
+    } catch (error) {
+      memory.forget()
+      if (isAway(error)) return false
+      failure = error
+    }
+  }
+  throw new RouterError('unsettled', 'The router runs, but would not take the route table', { cause: failure })
+}
+
+/** Has HAProxy use a certificate's file as it is now, if it uses that file. */
+export async function renewCertificate(
+  host: string,
+  wanted: Wanted,
+  memory: Memory,
+  paths: RouterPaths,
+): Promise<void> {
+  const file = wanted.fileOf(host)
+  if (memory.held()?.certificates.has(file)) await setCertificate(file, await wanted.certificatePem(host), paths)
+}
+
+async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPaths): Promise<void> {
+  memory.forget()
+  const files = new Map(certifiedHosts(wanted.layout).map((host) => [wanted.fileOf(host), host]))
+  for (const [file, host] of files)
+    if (!held.certificates.has(file)) await addCertificate(file, host, await wanted.certificatePem(host), paths)
+  for (const command of changes(held.layout, wanted.layout, held.parked, paths)) await tell(paths.adminSocket, command)
+  for (const pid of memory.leaving()) await tellLeaving(pid, wanted.layout, paths)
+  for (const file of held.certificates) if (!files.has(file)) await removeCertificate(file, paths)
+
+  const parked = new Set([...held.parked, ...held.layout.servers.keys()])
+  for (const server of wanted.layout.servers.keys()) parked.delete(server)
+  memory.keep({ process: held.process, layout: wanted.layout, parked, certificates: new Set(files.keys()) })
+}
+
+async function reload(wanted: Wanted, memory: Memory, paths: RouterPaths): Promise<void> {
+  const before = await memory.process()
+  memory.forget()
+  await reloadProcess(paths, before)
+  const held = await memory.recall()
+  if (held === undefined) throw new Error('HAProxy went away in a reload')
+  await apply(wanted, held, memory, paths)
+}
+
+/** Waits until the new process answers on the command socket and the old one no longer does. */
+async function reloadProcess(paths: RouterPaths, before: ProcessInfo | undefined): Promise<void> {
+  const reply = await ask(paths.masterSocket, 'reload', reloadDeadlineMs)
+  if (!reply.startsWith('Success=1')) throw new CommandRefused('reload', reply)
+  const deadline = Date.now() + reloadDeadlineMs
+  for (let inARow = 0; inARow < 5; ) {
+    const current = await ask(paths.adminSocket, 'show info').then(parseInfo, () => undefined)
+    inARow = current !== undefined && current.pid !== before?.pid ? inARow + 1 : 0
+    if (Date.now() > deadline) throw new Error('the reloaded HAProxy did not answer in time')
+    if (inARow === 0) await delay(10)
+  }
+}
+
+/**
+ * A process on its way out still takes requests on connections that are open, so it is told of every change. It is read
+ * afresh each time, there is seldom one. Slots that only the new process has are refused by it; it needs none of them.
+ */
+async function tellLeaving(pid: number, layout: Layout, paths: RouterPaths): Promise<void> {
+  const query = (command: string) => askLeaving(pid, command, paths)
+  const seen = await observe(query, paths)
+  for (const command of changes(seen.layout, layout, seen.parked, paths)) await query(command)
+}
+
+async function addCertificate(file: string, host: string, pem: string, paths: RouterPaths): Promise<void> {
+  // The store may be left from an attempt that ended half-way.
+  await ask(paths.adminSocket, `new ssl cert ${file}`)
+  await setCertificate(file, pem, paths)
+  await tell(paths.adminSocket, `add ssl crt-list ${paths.certList} <<\n${file} ${host}\n`)
+}
+
+async function setCertificate(file: string, pem: string, paths: RouterPaths): Promise<void> {
+  await tell(paths.adminSocket, `set ssl cert ${file} <<\n${pem}`)
+  await tell(paths.adminSocket, `commit ssl cert ${file}`)
+}
+
+async function removeCertificate(file: string, paths: RouterPaths): Promise<void> {
+  await tell(paths.adminSocket, `del ssl crt-list ${paths.certList} ${file}`)
+  await tell(paths.adminSocket, `del ssl cert ${file}`)
+}

@@ -1,0 +1,42 @@
+/** `route-table.json`: the published table with its slots, as the next control plane finds it. */
+import type { RouteState, RouteTable } from '../model/route-table.js'
+import { checkTable } from './check-table.js'
+import { readIfThere } from './durable-file.js'
+import { type Placement, emptyPlacement } from './placement.js'
+
+export function renderPlacement(placement: Placement): string {
+  return `${JSON.stringify(placement, null, 1)}\n`
+}
+
+/** The stored placement, or an empty one for a new folder. Throws when the file isn't ours. */
+export async function readPlacement(file: string, slots: number, domain: string): Promise<Placement> {
+  const text = await readIfThere(file)
+  if (text === undefined) return emptyPlacement(slots)
+  try {
+    const placement = JSON.parse(text) as Placement
+    checkTable(placement, domain)
+    const seats = [...placement.apps, ...placement.resting].map((app) => app.slot)
+    if (seats.some((slot) => !Number.isInteger(slot) || slot < 0 || slot >= placement.slotCount))
+      throw new Error('a slot is out of range')
+    // Room asked for by a later setting is given; room once given is never taken back under running apps.
+    return { ...placement, slotCount: Math.max(placement.slotCount, slots) }
+  } catch (cause) {
+    throw new Error(`${file} can't be read; remove it to start with an empty route table`, { cause })
+  }
+}
+
+const states: readonly RouteState[] = ['up', 'no-release', 'no-web', 'crashed', 'booting', 'maintenance']
+
+/** The table alone, without slots. */
+export function tableOf(placement: Placement): RouteTable {
+  return {
+    version: placement.version,
+    apps: placement.apps.map(({ appId, appName, hosts, state, backends }) => ({
+      appId,
+      appName,
+      hosts,
+      state: states.includes(state) ? state : 'crashed',
+      backends,
+    })),
+  }
+}

@@ -1,0 +1,124 @@
+/** Seats tables in slots, writes them, and brings HAProxy in step; keeps the one that is published. */
+import type { RouteTable } from '../model/route-table.js'
+import type { Certificates } from './certificates.js'
+import { checkTable } from './check-table.js'
+import { readIfThere } from './durable-file.js'
+import { RouterError } from './errors.js'
+import type { RouterFiles } from './files.js'
+import { certifiedHosts, layoutOf } from './layout.js'
+import type { Memory } from './memory.js'
+import type { RouterSettings } from './options.js'
+import type { RouterPaths } from './paths.js'
+import { emptyPlacement, type Placement, place } from './placement.js'
+import { configMark } from './render.js'
+import { renewCertificate, settle, type Wanted } from './settle.js'
+import { readPlacement } from './stored-placement.js'
+import type { InTurn } from './turns.js'
+
+const renewalCheckMs = 3_600_000
+
+export interface TablePublisher {
+  prepare(): Promise<void>
+  placement(): Placement
+  /** Takes its own turn; a newer table takes the place of one that still waits for its turn. */
+  publish(table: RouteTable): Promise<{ changed: boolean }>
+  settle(): Promise<void>
+  /** Looks once an hour. */
+  renewCertificates(): Promise<void>
+}
+
+interface Parts {
+  readonly settings: RouterSettings
+  readonly paths: RouterPaths
+  readonly certificates: Certificates
+  readonly memory: Memory
+  readonly files: RouterFiles
+  readonly inTurn: InTurn
+}
+
+export function createTablePublisher(parts: Parts): TablePublisher {
+  const { settings, paths, certificates, memory, files, inTurn } = parts
+  let placement = emptyPlacement(settings.slots)
+  let isInStep = false
+  let renewedAt = 0
+  let waiting: { table: RouteTable; done: Promise<{ changed: boolean }> } | undefined
+
+  const bringInStep = async () => {
+    isInStep = false
+    const wanted = wantedOf(placement, parts)
+    await settle(wanted, memory, paths)
+    await certificates.prune(new Set(certifiedHosts(wanted.layout)))
+    isInStep = true
+  }
+
+  const publishNow = async (table: RouteTable) => {
+    if (table.version < placement.version)
+      throw new RouterError('stale', `Route table ${table.version} is older than the published ${placement.version}`)
+    const occupied = slotsOf(memory.held()?.parked ?? new Set())
+    const next = place(placement, table, { now: Date.now(), restMs: settings.slotRestMs, occupied })
+    const changed = routesOf(next) !== routesOf(placement)
+    if (changed && table.version === placement.version && placement.apps.length > 0)
+      throw new RouterError('stale', `Route table ${table.version} is published with other routes`)
+    await certificates.ensure(certifiedHosts(layoutOf(next, settings.domain)), new Date())
+    await files.write(next)
+    placement = next
+    if (changed || !isInStep) await bringInStep()
+    return { changed }
+  }
+
+  return {
+    async prepare() {
+      placement = await readPlacement(paths.table, settings.slots, settings.domain)
+      await files.prepare()
+      await certificates.prepare()
+      await certificates.ensureFile(paths.defaultCert, settings.domain, new Date())
+      await certificates.ensure(certifiedHosts(layoutOf(placement, settings.domain)), new Date())
+      await files.write(placement)
+    },
+    placement: () => placement,
+    async publish(table) {
+      checkTable(table, settings.domain)
+      if (waiting !== undefined && table.version >= waiting.table.version) {
+        waiting.table = table
+        return waiting.done
+      }
+      const mine = { table, done: Promise.resolve({ changed: false }) }
+      mine.done = inTurn(() => {
+        if (waiting === mine) waiting = undefined
+        return publishNow(mine.table)
+      })
+      waiting = mine
+      return mine.done
+    },
+    settle: bringInStep,
+    async renewCertificates() {
+      if (Date.now() - renewedAt < renewalCheckMs) return
+      const wanted = wantedOf(placement, parts)
+      await certificates.ensureFile(paths.defaultCert, settings.domain, new Date())
+      for (const host of await certificates.ensure(certifiedHosts(wanted.layout), new Date()))
+        await renewCertificate(host, wanted, memory, paths)
+      renewedAt = Date.now()
+    },
+  }
+}
+
+function wantedOf(placement: Placement, { settings, paths, certificates }: Parts): Wanted {
+  return {
+    layout: layoutOf(placement, settings.domain),
+    mark: configMark(placement.slotCount, settings, paths),
+    fileOf: certificates.fileOf,
+    async certificatePem(host) {
+      return (await readIfThere(certificates.fileOf(host))) ?? ''
+    },
+  }
+}
+
+/** Slots in which a server waits to become idle. */
+function slotsOf(servers: ReadonlySet<string>): Set<number> {
+  return new Set([...servers].map((server) => Number(/^slot_(\d+)\//.exec(server)?.[1] ?? -1)))
+}
+
+/** Everything of a placement that HAProxy would notice. */
+function routesOf(placement: Placement): string {
+  return JSON.stringify([placement.slotCount, placement.apps])
+}
