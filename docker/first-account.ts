@@ -4,7 +4,12 @@ import { hashToken, newToken } from '../server/actions/access.js'
 import type { Config } from '../server/config.js'
 import { readSealingKey } from '../server/config.js'
 import { createSealer } from '../server/lib/seal.js'
-import { findAccountByEmail, findAccountByTokenHash, insertAccount, insertAuthorization } from '../server/store/accounts.js'
+import {
+  findAccountByEmail,
+  findAccountByTokenHash,
+  insertAccount,
+  insertAuthorization,
+} from '../server/store/accounts.js'
 import { openDatabase } from '../server/store/database.js'
 import { platformDatabaseUrl } from './parts.js'
 

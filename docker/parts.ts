@@ -132,7 +132,8 @@ async function databaseAnswers(config: Config): Promise<void> {
   try {
     const deadline = Date.now() + 60_000
     while (!(await db.isUp())) {
-      if (Date.now() > deadline) throw new Error('the platform database did not answer within 60 s; see docker logs of its container')
+      if (Date.now() > deadline)
+        throw new Error('the platform database did not answer within 60 s; see docker logs of its container')
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   } finally {

@@ -26,10 +26,12 @@ export async function pushSample(options: SampleOptions): Promise<{ address: str
     })
   const address = webUrl(config, name).replace(/\/$/, '')
   const present = await call('GET', `/apps/${name}`)
-  if (present.ok && ((await present.json()) as { slug_size: number | null }).slug_size !== null) return { address, seconds: undefined }
+  if (present.ok && ((await present.json()) as { slug_size: number | null }).slug_size !== null)
+    return { address, seconds: undefined }
   if (!present.ok) {
     const made = await call('POST', '/apps', { name })
-    if (!made.ok) throw new Error(`The sample app could not be created: ${((await made.json()) as { message: string }).message}`)
+    if (!made.ok)
+      throw new Error(`The sample app could not be created: ${((await made.json()) as { message: string }).message}`)
   }
   const folder = mkdtempSync(path.join(os.tmpdir(), 'paas-sample-'))
   try {
@@ -60,7 +62,12 @@ export async function pushSample(options: SampleOptions): Promise<{ address: str
   }
 }
 
-function runGit(args: readonly string[], cwd: string, env: Record<string, string>, write: (text: string) => void): Promise<void> {
+function runGit(
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string>,
+  write: (text: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn('git', [...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''

@@ -37,7 +37,10 @@ async function checkPorts(engine: Engine, config: Config): Promise<void> {
     ...(isUp('control-plane') ? [] : [{ port: config.apiPort, host: '127.0.0.1', setting: 'PAAS_API_PORT' }]),
   ]
   for (const { port, host, setting } of wanted)
-    if (!(await isFree(port, host))) throw new Error(`Port ${port} is taken by another program. Stop that program, or choose another port with ${setting}.`)
+    if (!(await isFree(port, host)))
+      throw new Error(
+        `Port ${port} is taken by another program. Stop that program, or choose another port with ${setting}.`,
+      )
 }
 
 function isFree(port: number, host: string): Promise<boolean> {
@@ -66,7 +69,12 @@ function installCommand(): string {
 /** The settings as given, for the control plane's container. */
 function givenSettings(): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(process.env).filter((entry): entry is [string, string] => /^PAAS_[A-Z_]+$/.test(entry[0]) && entry[1] !== undefined && !['PAAS_API_KEY', 'PAAS_API_URL', 'PAAS_APP'].includes(entry[0])),
+    Object.entries(process.env).filter(
+      (entry): entry is [string, string] =>
+        /^PAAS_[A-Z_]+$/.test(entry[0]) &&
+        entry[1] !== undefined &&
+        !['PAAS_API_KEY', 'PAAS_API_URL', 'PAAS_APP'].includes(entry[0]),
+    ),
   )
 }
 
@@ -74,21 +82,27 @@ async function main(): Promise<void> {
   const config = loadConfig()
   const engine = createDockerEngine({ socketPath: config.engineSocket })
   await checkPorts(engine, config)
-  const images = await step('Building images (the first time takes some minutes)', () => ensureImages(engine, { onLine: (line) => say(`       ${line}`) }))
+  const images = await step('Building images (the first time takes some minutes)', () =>
+    ensureImages(engine, { onLine: (line) => say(`       ${line}`) }),
+  )
   await step('Starting database and router', () => startFoundations(engine, config, images))
   await step('Starting the control plane', async () => {
     await startControlPlaneContainer(engine, config, images.controlPlane, givenSettings())
     await platformAnswers(config, 60_000)
   })
   const command = installCommand()
-  const credentials = new Credentials(loadCliConfig({ ...process.env, PAAS_API_KEY: undefined, PAAS_API_URL: `http://localhost:${config.apiPort}` }))
+  const credentials = new Credentials(
+    loadCliConfig({ ...process.env, PAAS_API_KEY: undefined, PAAS_API_URL: `http://localhost:${config.apiPort}` }),
+  )
   const token = await ensureFirstToken(config, credentials.token())
   credentials.store({ token, email: firstEmail })
   say(`-----> ${command} is logged in as ${firstEmail}`)
   let sample: { address: string; seconds: number | undefined } | undefined
   if (!process.argv.includes('--no-sample')) {
     const source = path.join(root, 'test', 'fixtures', 'apps', 'django')
-    sample = await step('Pushing the sample app (Django + PostgreSQL)', () => pushSample({ config, token, source, name: 'hello', write: (text) => process.stdout.write(text) }))
+    sample = await step('Pushing the sample app (Django + PostgreSQL)', () =>
+      pushSample({ config, token, source, name: 'hello', write: (text) => process.stdout.write(text) }),
+    )
   }
   summary(config, sample)
 }
@@ -107,4 +121,3 @@ main().catch(async (error: unknown) => {
   console.error(`docker/up: ${error instanceof Error ? error.message : String(error)}`)
   process.exit(1)
 })
-

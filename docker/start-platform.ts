@@ -81,7 +81,10 @@ export async function platformAnswers(config: Config, timeoutMs: number): Promis
     } catch {
       // Not listening yet.
     }
-    if (Date.now() > deadline) throw new Error(`The control plane was not ready within ${timeoutMs / 1000} s: ${last}. See: docker logs ${config.instance}-control-plane`)
+    if (Date.now() > deadline)
+      throw new Error(
+        `The control plane was not ready within ${timeoutMs / 1000} s: ${last}. See: docker logs ${config.instance}-control-plane`,
+      )
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

@@ -42,7 +42,9 @@ async function main(): Promise<void> {
 async function confirmed(dataDir: string): Promise<boolean> {
   if (!process.stdin.isTTY) return false
   const terminal = createInterface({ input: process.stdin, output: process.stdout })
-  const answer = await terminal.question(`This removes every app, database and log below ${dataDir}. Type 'purge' to go on: `)
+  const answer = await terminal.question(
+    `This removes every app, database and log below ${dataDir}. Type 'purge' to go on: `,
+  )
   terminal.close()
   return answer.trim() === 'purge'
 }

@@ -86,7 +86,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const networks = await ensureSharedNetworks(engine, config)
   const router = createRouter(routerOptions(config))
   await router.prepare()
-  const hub = openLogHub({ dir: path.join(config.dataDir, 'logs'), appBytes: config.logs.appBytes, linesPerSecond: config.logs.linesPerSecond, log })
+  const hub = openLogHub({
+    dir: path.join(config.dataDir, 'logs'),
+    appBytes: config.logs.appBytes,
+    linesPerSecond: config.logs.linesPerSecond,
+    log,
+  })
   const releaseNews = createTopic<ReleaseNews>()
   const buildOutput = createBuildOutput(config.build.outputBytes)
   const repos = repositories(path.join(config.dataDir, 'repositories'), { packBytes: config.git.packBytes })
@@ -174,7 +179,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     socketPath: path.join(config.dataDir, 'run', 'git.sock'),
     repositories: repos,
     limits: config.git,
-    onPush: deployPush({ platform, addressOf: (name) => webUrl(config, name).replace(/\/$/, ''), readAlong: buildOutput.begin }),
+    onPush: deployPush({
+      platform,
+      addressOf: (name) => webUrl(config, name).replace(/\/$/, ''),
+      readAlong: buildOutput.begin,
+    }),
     log,
   })
   await relay.start()
@@ -212,9 +221,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const ending = new AbortController()
   const following = router.followAccessLog((entry) => {
     // A request for no app is in nobody's log.
-    if (entry.appId !== '') hub.append(entry.appId, { at: new Date().toISOString(), source: 'heroku', dyno: 'router', text: formatAccessLine(entry) })
+    if (entry.appId !== '')
+      hub.append(entry.appId, {
+        at: new Date().toISOString(),
+        source: 'heroku',
+        dyno: 'router',
+        text: formatAccessLine(entry),
+      })
   }, ending.signal)
-  const keeping = router.keepHouse(ending.signal, (err) => log.warn({ err }, 'the router could not be brought in step; trying again'))
+  const keeping = router.keepHouse(ending.signal, (err) =>
+    log.warn({ err }, 'the router could not be brought in step; trying again'),
+  )
   addOns.start()
   void loop.start()
   const prune = setInterval(() => void pruneImages({ db, config, log, removeImage: builder.removeImage }), 10 * 60_000)
@@ -243,7 +260,12 @@ async function ensureSharedNetworks(engine: Engine, config: Config): Promise<{ d
   const plan = subnetPlan(config.subnets)
   const make = async (name: string, subnet: string) => {
     const labels = { [labelNames.instance]: config.instance, [labelNames.kind]: 'network' }
-    const network = await engine.ensureNetwork({ name: `${config.instance}-${name}`, labels, subnet, interContainer: false })
+    const network = await engine.ensureNetwork({
+      name: `${config.instance}-${name}`,
+      labels,
+      subnet,
+      interContainer: false,
+    })
     return network.name
   }
   return { dynos: await make('dynos', plan.dynos), builds: await make('builds', plan.builds) }
@@ -259,8 +281,11 @@ function createHealth(engine: Engine, db: Database, router: Router) {
       db.isUp(),
       router.health().then((h) => h.up),
     ])
-    const missing = [...(engineUp ? [] : ['engine']), ...(databaseUp ? [] : ['database']), ...(routerUp ? [] : ['router'])]
+    const missing = [
+      ...(engineUp ? [] : ['engine']),
+      ...(databaseUp ? [] : ['database']),
+      ...(routerUp ? [] : ['router']),
+    ]
     return { ready: missing.length === 0, missing }
   }
 }
-

@@ -14,7 +14,11 @@ interface ImageFile {
 async function main(): Promise<void> {
   const config = loadConfig()
   const log = pino(
-    { level: config.logLevel, base: undefined, redact: ['req.headers.authorization', 'headers.authorization', '*.password', '*.token'] },
+    {
+      level: config.logLevel,
+      base: undefined,
+      redact: ['req.headers.authorization', 'headers.authorization', '*.password', '*.token'],
+    },
     pino.destination({ sync: true }),
   )
   const end = (code: number, why: string) => {

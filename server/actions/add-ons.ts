@@ -121,7 +121,11 @@ function freeAttachmentName(addOn: AddOn, taken: ReadonlySet<string>): string {
 }
 
 async function attachmentVars(tx: Transaction, attachment: Attachment): Promise<ConfigVars> {
-  return postgresConfigVars(attachment.name, attachment.addOnName, asPostgresSecrets(await readAddOnSecrets(tx, attachment.addOnId)))
+  return postgresConfigVars(
+    attachment.name,
+    attachment.addOnName,
+    asPostgresSecrets(await readAddOnSecrets(tx, attachment.addOnId)),
+  )
 }
 
 async function releaseWith(

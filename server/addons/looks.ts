@@ -20,6 +20,9 @@ export interface LooksOptions {
   retry(): void
 }
 
+/** A timer may come a little before the clock says so. */
+const timerEarlyMs = 5
+
 interface UnderWay {
   again: boolean
   done: Promise<void>
@@ -52,7 +55,7 @@ export function createLooks(options: LooksOptions): Looks {
     const timer = setTimeout(() => {
       timers.delete(timer)
       options.retry()
-    }, waitMs)
+    }, waitMs + timerEarlyMs)
     timers.add(timer)
   }
 

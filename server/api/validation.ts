@@ -44,13 +44,22 @@ export function validationSentence(
     const { missingProperty } = missing.params as { readonly missingProperty?: string }
     return `The field '${fieldOf(missing.instancePath, missingProperty)}' is missing from the request ${part}.`
   }
-  const [first] = errors
+  const badName = errors.find((e) => e.keyword === 'propertyNames')
+  if (badName) {
+    const { propertyName } = badName.params as { readonly propertyName?: string }
+    return `'${propertyName?.slice(0, 120)}' is not a name that '${fieldOf(badName.instancePath)}' can have.`
+  }
+  const inner = errors.filter((e) => e.keyword !== 'anyOf')
+  // Where one of several forms was nearly met, what it lacks says more than that it isn't another.
+  const first = inner.find((e) => e.keyword !== 'type') ?? inner[0]
   if (!first) return `The request ${part} is not valid.`
   if (first.instancePath === '' && (body === undefined || body === null))
     return 'The request has no body; send one as JSON, with the header Content-Type: application/json.'
   const subject = first.instancePath === '' ? `The request ${part}` : `The field '${fieldOf(first.instancePath)}'`
-  const types = errors.filter((e) => e.keyword === 'type' && e.instancePath === first.instancePath).flatMap(wantedKinds)
-  if (types.length > 0) return `${subject} must be ${[...new Set(types)].join(' or ')}.`
+  if (first.keyword === 'type') {
+    const wanted = inner.filter((e) => e.instancePath === first.instancePath).flatMap(wantedKinds)
+    return `${subject} must be ${[...new Set(wanted)].join(' or ')}.`
+  }
   const { allowedValues } = first.params as { readonly allowedValues?: readonly unknown[] }
   if (allowedValues) return `${subject} must be one of ${allowedValues.join(', ')}.`
   return `${subject} ${first.message ?? 'is not valid'}.`

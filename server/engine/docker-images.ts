@@ -8,7 +8,15 @@ import { calling, engineError, settling, statusOf } from './engine-error.js'
 
 type ImageCalls = Pick<
   Engine,
-  'findImage' | 'listImages' | 'listTags' | 'loadImage' | 'importImage' | 'pullImage' | 'buildImage' | 'tagImage' | 'removeImage'
+  | 'findImage'
+  | 'listImages'
+  | 'listTags'
+  | 'loadImage'
+  | 'importImage'
+  | 'pullImage'
+  | 'buildImage'
+  | 'tagImage'
+  | 'removeImage'
 >
 
 interface ProgressDocument {
@@ -62,7 +70,9 @@ export function imageCalls(docker: Docker): ImageCalls {
       ),
     listTags: (repository) =>
       calling(`listing images of ${repository}`, async () => {
-        const found = await docker.listImages({ filters: JSON.stringify({ reference: [repository] }) as unknown as string })
+        const found = await docker.listImages({
+          filters: JSON.stringify({ reference: [repository] }) as unknown as string,
+        })
         return found.flatMap((image) => image.RepoTags ?? []).filter((tag) => tag.startsWith(`${repository}:`))
       }),
     loadImage: (archive) =>

@@ -7,6 +7,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GitRun } from './git-transport.js'
+import type { GitLimits } from './push-request.js'
 import { BodyError, type BodyFault, drained, type RequestBody } from './request-body.js'
 
 export interface ExchangeInput {
@@ -18,7 +19,7 @@ export interface ExchangeInput {
   readonly contentType: string
   /** Written before git's first byte. */
   readonly preamble?: string
-  readonly timeoutMs: number
+  readonly limits: Pick<GitLimits, 'timeoutMs' | 'idleTimeoutMs'>
   /** Fires when the server closes. */
   readonly closing: AbortSignal
   /** Asked when the request ends early, with a sentence unless the client is gone. True: git runs on. */
@@ -27,7 +28,7 @@ export interface ExchangeInput {
 
 /** Answers and waits until git has ended; resolves with git's exit code. Never throws. */
 export async function exchange(input: ExchangeInput): Promise<number | null> {
-  const { response, run, body, timeoutMs } = input
+  const { response, run, body, limits } = input
   const stop = () => {
     if (!input.keepGit(undefined)) run.kill()
   }
@@ -44,7 +45,7 @@ export async function exchange(input: ExchangeInput): Promise<number | null> {
   const onClosing = () => cut(503, 'The platform is stopping. Try again in a moment.')
   input.closing.addEventListener('abort', onClosing, { once: true })
   if (input.closing.aborted) onClosing()
-  const timer = setTimeout(() => cut(408, 'This took too long and was ended.'), timeoutMs)
+  const timer = setTimeout(() => cut(408, 'This took too long and was ended.'), limits.timeoutMs)
   const received = body === undefined ? undefined : receive(body, run, stop)
   await sendOutput(input, received)
   const code = await run.ended
@@ -70,7 +71,7 @@ function receive(body: RequestBody, run: GitRun, stop: () => void): Reception {
 }
 
 async function sendOutput(input: ExchangeInput, reception: Reception | undefined): Promise<void> {
-  const { response, run, contentType } = input
+  const { response, run, contentType, limits } = input
   try {
     for await (const chunk of run.output) {
       if (response.destroyed || reception?.fault !== undefined) continue
@@ -78,7 +79,9 @@ async function sendOutput(input: ExchangeInput, reception: Reception | undefined
         response.writeHead(200, gitHeaders(contentType))
         if (input.preamble !== undefined) response.write(input.preamble)
       }
-      if (!response.write(chunk)) await drained(response)
+      if (response.write(chunk)) continue
+      // A client that reads nothing would hold git, and with it the app's turn.
+      if (!(await drained(response, limits.idleTimeoutMs))) response.destroy()
     }
   } catch {
     // A pipe of git's that breaks is told by its exit code.

@@ -7,9 +7,9 @@ import { PlatformError } from '../model/errors.js'
 import type { AppQueue, QueueLook } from './app-queue.js'
 import { checkObjects, type GitObjects } from './git-objects.js'
 import type { HookHello, PushOutput } from './hook-channel.js'
+import type { Push } from './push.js'
 import type { GitLimits, GitLog, OnPush } from './push-request.js'
 import { isZeroOid, judgeRefs, type RefUpdate } from './ref-rules.js'
-import type { Push } from './relay.js'
 import type { Repositories } from './repositories.js'
 
 export interface JudgePushInput {
@@ -30,7 +30,7 @@ export async function judgePush(input: JudgePushInput): Promise<boolean> {
     const deploy = acceptableDeploy(push, hello, output, limits.refsPerPush)
     if (deploy === 'refused') return false
     if (deploy === undefined) return true
-    const turn = await input.queue.enter(push.origin.appId, push.controller.signal, (look) => sayWaiting(output, look))
+    const turn = await input.queue.enter(push.origin.appId, push.aborted, (look) => sayWaiting(output, look))
     if (!turn) return false
     try {
       return await deployInTurn(input, deploy)
@@ -88,7 +88,7 @@ async function deployInTurn({ push, hello, output, repositories, onPush }: Judge
     output.refuse(refusal)
     return false
   }
-  if (push.controller.signal.aborted) return false
+  if (push.aborted.aborted) return false
   // A clone follows HEAD: it names whichever of master and main comes first.
   if (!state.isHeadBorn) await repositories.setHead(appId, deploy.ref)
   return onPush({
@@ -100,7 +100,7 @@ async function deployInTurn({ push, hello, output, repositories, onPush }: Judge
     deploy,
     quarantine,
     write: (text) => output.write(text),
-    aborted: push.controller.signal,
+    aborted: push.aborted,
   })
 }
 

@@ -60,20 +60,28 @@ async function runPush(work: GitWork, body: RequestBody, commands: CommandList):
   const { appId } = repository
   const push = deps.relay.announce(run.pid, { account, appId, appName, refusal })
   let isCutShort = false
-  const exitCode = await exchange({
-    request,
-    response,
-    run,
-    body,
-    contentType: resultType,
-    timeoutMs: deps.limits.timeoutMs,
-    closing: work.closing,
-    keepGit: (reason) => {
-      isCutShort = true
-      return !push.abort(reason)
-    },
-  })
-  push.close()
+  const keepGit = (reason: string | undefined) => {
+    isCutShort = true
+    return !push.abort(reason)
+  }
+  const { limits } = deps
+  let exitCode: number | null = null
+  try {
+    exitCode = await exchange({
+      request,
+      response,
+      run,
+      body,
+      contentType: resultType,
+      limits,
+      closing: work.closing,
+      keepGit,
+    })
+  } finally {
+    // Whatever happens, the next push to the app gets its turn.
+    run.kill()
+    push.close()
+  }
   const fields = { push: push.pushId, app: appName, account: account.id, phase: push.phase, exitCode, isCutShort }
   const ms = Date.now() - begun
   if (exitCode === 0) deps.log.info({ ...fields, ms }, 'push ended')

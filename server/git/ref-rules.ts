@@ -24,6 +24,10 @@ export interface RefVerdict {
 
 const deployRefs = new Set(['refs/heads/master', 'refs/heads/main'])
 
+export function isDeployRef(ref: string): boolean {
+  return deployRefs.has(ref)
+}
+
 export function isZeroOid(oid: string): boolean {
   return /^0+$/.test(oid)
 }
@@ -34,7 +38,7 @@ export function judgeRefs(updates: readonly RefUpdate[], refsPerPush: number): R
       `This push carries ${updates.length} refs; one push may carry ${refsPerPush}. Push fewer branches and tags at once.`,
     )
   const refusals = updates.flatMap((update) => refusalOf(update) ?? [])
-  const deploys = updates.filter((update) => deployRefs.has(update.ref))
+  const deploys = updates.filter((update) => isDeployRef(update.ref))
   if (deploys.length > 1) refusals.push('master and main both deploy. Push one of them.')
   if (refusals.length > 0) return { refusals, deploy: undefined, notes: [] }
   const [deploy] = deploys
@@ -50,7 +54,7 @@ function refused(sentence: string): RefVerdict {
 
 function refusalOf({ ref, newOid }: RefUpdate): string | undefined {
   if (isZeroOid(newOid)) return `${shown(ref)} can't be deleted: the platform keeps what was pushed.`
-  if (deployRefs.has(ref)) return undefined
+  if (isDeployRef(ref)) return undefined
   // Such a tag's short name would be read as a branch by people and by git alike.
   if (ref.startsWith('refs/tags/refs/')) return `${shown(ref)} is refused: a tag's name can't begin with refs/.`
   if (ref.startsWith('refs/tags/')) return undefined

@@ -1,22 +1,16 @@
 /**
  * The pre-receive relay: the control plane's end of the hook. A push is announced here with the process id of its git
  * before git can reach the hook; a hook whose parent wasn't announced is refused, so nobody else on the machine can have
- * a push decided.
- *
- * A push is *receiving* until its hook connects, then *deciding* until `judgePush` has answered, then *accepted* or
- * *refused*. While it is deciding its git is left alone even if the pusher leaves: the answer is on its way, and a release
- * that came into being must move the ref. Leaving only fires `aborted`, which cancels the build. A push in any other state
- * has nothing to lose, and the front may end its git.
+ * a push decided. What a push goes through is told in `push.ts`; deciding is `judge-push.ts`.
  */
-import { randomUUID } from 'node:crypto'
 import { chmod, mkdir, rm } from 'node:fs/promises'
 import net, { type Socket } from 'node:net'
 import path from 'node:path'
-import type { Account } from '../model/account.js'
 import { AppQueue } from './app-queue.js'
 import { type HookHello, PushOutput, readHello } from './hook-channel.js'
 import { judgePush } from './judge-push.js'
 import { checkHook, installHook } from './pre-receive-hook.js'
+import { type AnnouncedPush, Push, type PushOrigin } from './push.js'
 import type { GitLimits, GitLog, OnPush } from './push-request.js'
 import type { Repositories } from './repositories.js'
 
@@ -27,26 +21,6 @@ export interface RelayOptions {
   readonly limits: Pick<GitLimits, 'refsPerPush' | 'heartbeatMs'>
   readonly onPush: OnPush
   readonly log: GitLog
-}
-
-/** Who pushes what where, as the front knows it before git runs. */
-export interface PushOrigin {
-  readonly account: Account
-  readonly appId: string
-  readonly appName: string
-  /** Refuses the push with this sentence, whatever is in it. */
-  readonly refusal?: string
-}
-
-export type PushPhase = 'receiving' | 'deciding' | 'accepted' | 'refused'
-
-export interface AnnouncedPush {
-  readonly pushId: string
-  readonly phase: PushPhase
-  /** The pusher is gone, or `reason` is to be told. True: end git now. False: git must be let run to its end. */
-  abort(reason?: string): boolean
-  /** Its git has ended. */
-  close(): void
 }
 
 export interface Relay {
@@ -62,137 +36,103 @@ export interface Relay {
 /** How long an aborted push may take to answer before its pusher is refused without it. */
 const abortGraceMs = 30_000
 
-export class Push implements AnnouncedPush {
-  readonly pushId = randomUUID()
-  readonly controller = new AbortController()
-  #close = () => {}
-  phase: PushPhase = 'receiving'
-  /** Resolves when its git has ended. */
-  readonly closed: Promise<void>
-  output: PushOutput | undefined
-  socket: Socket | undefined
+export function createRelay(options: RelayOptions): Relay {
+  return new HookRelay(options)
+}
 
-  constructor(
-    readonly origin: PushOrigin,
-    private readonly forget: () => void,
-  ) {
-    this.closed = new Promise((resolve) => {
-      this.#close = resolve
+class HookRelay implements Relay {
+  readonly #options: RelayOptions
+  readonly #pushes = new Map<number, Push>()
+  readonly #queue = new AppQueue()
+  /** Connections of hooks, with the push each one turned out to belong to. */
+  readonly #hooks = new Map<Socket, Push | undefined>()
+  readonly #server: net.Server
+  #isClosing = false
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    this.#server = net.createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
+  }
+
+  async start(): Promise<void> {
+    const { socketPath, repositories, log } = this.#options
+    await repositories.prepare()
+    await installHook(repositories.hooksDir, socketPath)
+    await mkdir(path.dirname(socketPath), { recursive: true })
+    await chmod(path.dirname(socketPath), 0o700)
+    await rm(socketPath, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(socketPath, resolve)
+    })
+    this.#server.on('error', (error) => log.error({ err: error }, 'the socket of the hook failed'))
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    for (const [socket, push] of this.#hooks) if (!push) socket.destroy()
+    for (const push of this.#pushes.values()) push.abort('The platform is stopping. Push again in a moment.')
+    await closed
+  }
+
+  async checkReady(): Promise<void> {
+    const { repositories } = this.#options
+    await Promise.all([repositories.checkPrepared(), checkHook(repositories.hooksDir)])
+    if (!this.#server.listening || this.#isClosing) throw new Error('the relay does not listen')
+  }
+
+  announce(gitPid: number, origin: PushOrigin): AnnouncedPush {
+    const push = new Push(origin, () => {
+      if (this.#pushes.get(gitPid) === push) this.#pushes.delete(gitPid)
+    })
+    this.#pushes.set(gitPid, push)
+    return push
+  }
+
+  #accept(socket: Socket): void {
+    this.#hooks.set(socket, undefined)
+    socket.on('error', () => {})
+    socket.once('close', () => this.#hooks.delete(socket))
+    this.#answer(socket).catch((error: unknown) => {
+      this.#options.log.error({ err: error }, 'the hook of a push could not be answered')
+      socket.destroy()
     })
   }
 
-  abort(reason?: string): boolean {
-    if (reason !== undefined) this.output?.refuse(reason)
-    this.controller.abort()
-    return this.phase !== 'deciding' && this.phase !== 'accepted'
-  }
-
-  close(): void {
-    this.#close()
-    this.forget()
-    this.controller.abort()
-    this.socket?.destroy()
-  }
-}
-
-export function createRelay(options: RelayOptions): Relay {
-  const { socketPath, repositories, limits, log } = options
-  const pushes = new Map<number, Push>()
-  const queue = new AppQueue()
-  const sockets = new Set<Socket>()
-  let isClosing = false
-
-  const decide = async (push: Push, hello: HookHello, output: PushOutput): Promise<boolean> => {
-    const judged = judgePush({ push, hello, output, repositories, limits, queue, onPush: options.onPush, log })
-    const grace = graceAfter(push.controller.signal)
-    const answer = await Promise.race([judged, grace.over])
-    grace.cancel()
-    if (answer !== undefined) return answer
-    log.error({ push: push.pushId }, 'an aborted push did not answer in time')
-    return false
-  }
-
-  const onHook = async (socket: Socket): Promise<void> => {
+  async #answer(socket: Socket): Promise<void> {
+    const { limits, log } = this.#options
     const output = new PushOutput(socket, limits.heartbeatMs)
     const hello = await readHello(socket)
-    const push = hello && pushes.get(hello.parentPid)
-    if (!hello || push?.phase !== 'receiving' || isClosing) {
-      if (!isClosing) log.warn({ parentPid: hello?.parentPid }, 'a hook without an announced push was refused')
+    const push = hello && this.#pushes.get(hello.parentPid)
+    if (!hello || push?.phase !== 'receiving' || this.#isClosing) {
+      if (!this.#isClosing) log.warn({ parentPid: hello?.parentPid }, 'a hook without an announced push was refused')
       output.refuse('The platform expects no such push. Push again in a moment.')
       output.exit(1)
       return
     }
-    push.phase = 'deciding'
-    push.output = output
-    push.socket = socket
-    // A hook that ends early was killed together with its git.
-    socket.once('close', () => push.controller.abort())
-    const isAccepted = await decide(push, hello, output)
+    this.#hooks.set(socket, push)
+    push.meetHook(socket, output)
+    const isAccepted = await this.#decide(push, hello, output)
     push.phase = isAccepted ? 'accepted' : 'refused'
     output.exit(isAccepted ? 0 : 1)
   }
 
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {})
-    socket.once('close', () => sockets.delete(socket))
-    onHook(socket).catch((error: unknown) => {
-      log.error({ err: error }, 'the hook of a push could not be answered')
-      socket.destroy()
+  async #decide(push: Push, hello: HookHello, output: PushOutput): Promise<boolean> {
+    const { repositories, limits, onPush, log } = this.#options
+    const judged = judgePush({ push, hello, output, repositories, limits, queue: this.#queue, onPush, log })
+    let timer: NodeJS.Timeout | undefined
+    let startGrace = () => {}
+    const graceOver = new Promise<undefined>((resolve) => {
+      startGrace = () => {
+        timer = setTimeout(() => resolve(undefined), abortGraceMs)
+      }
     })
-  })
-
-  return {
-    async start() {
-      await repositories.prepare()
-      await installHook(repositories.hooksDir, socketPath)
-      await mkdir(path.dirname(socketPath), { recursive: true })
-      await chmod(path.dirname(socketPath), 0o700)
-      await rm(socketPath, { force: true })
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(socketPath, resolve)
-      })
-      server.on('error', (error) => log.error({ err: error }, 'the socket of the hook failed'))
-    },
-    async close() {
-      isClosing = true
-      const closed = new Promise((resolve) => server.close(resolve))
-      const deciding = new Set([...pushes.values()].map((push) => push.socket))
-      for (const socket of sockets) if (!deciding.has(socket)) socket.destroy()
-      for (const push of pushes.values()) push.abort('The platform is stopping. Push again in a moment.')
-      await closed
-    },
-    async checkReady() {
-      await Promise.all([repositories.checkPrepared(), checkHook(repositories.hooksDir)])
-      if (!server.listening || isClosing) throw new Error('the relay does not listen')
-    },
-    announce(gitPid, origin) {
-      const push = new Push(origin, () => {
-        if (pushes.get(gitPid) === push) pushes.delete(gitPid)
-      })
-      pushes.set(gitPid, push)
-      return push
-    },
-  }
-}
-
-/** Resolves with undefined `abortGraceMs` after the signal. */
-function graceAfter(signal: AbortSignal): { readonly over: Promise<undefined>; cancel(): void } {
-  let timer: NodeJS.Timeout | undefined
-  let start = () => {}
-  const over = new Promise<undefined>((resolve) => {
-    start = () => {
-      timer = setTimeout(() => resolve(undefined), abortGraceMs)
-    }
-  })
-  if (signal.aborted) start()
-  else signal.addEventListener('abort', start, { once: true })
-  return {
-    over,
-    cancel: () => {
-      signal.removeEventListener('abort', start)
-      clearTimeout(timer)
-    },
+    push.aborted.addEventListener('abort', startGrace, { once: true })
+    const answer = await Promise.race([judged, graceOver])
+    push.aborted.removeEventListener('abort', startGrace)
+    clearTimeout(timer)
+    if (answer === undefined) log.error({ push: push.pushId }, 'an aborted push did not answer in time')
+    return answer ?? false
   }
 }

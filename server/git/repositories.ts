@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto'
 import { access, constants, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { gitOutput, type RunAs } from './git-process.js'
+import { isDeployRef } from './ref-rules.js'
 import { repositoryAttributes, repositoryConfig } from './repository-config.js'
 
 export interface RepositoriesOptions {
@@ -43,9 +44,117 @@ export interface Repositories {
 }
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const deployRefs = ['refs/heads/master', 'refs/heads/main']
 
-async function exists(file: string): Promise<boolean> {
+export function repositories(dir: string, options: RepositoriesOptions): Repositories {
+  return new BareRepositories(dir, options)
+}
+
+class BareRepositories implements Repositories {
+  readonly hooksDir: string
+  readonly #dir: string
+  readonly #options: RepositoriesOptions
+  readonly #configFile: string
+  readonly #templateDir: string
+  #prepared: Promise<void> | undefined
+
+  constructor(dir: string, options: RepositoriesOptions) {
+    this.#dir = dir
+    this.#options = options
+    this.hooksDir = path.join(dir, '.shared/hooks')
+    this.#configFile = path.join(dir, '.shared/config')
+    this.#templateDir = path.join(dir, '.shared/template')
+  }
+
+  prepare(): Promise<void> {
+    this.#prepared = this.#writeShared()
+    return this.#prepared
+  }
+
+  checkPrepared(): Promise<void> {
+    return access(this.#configFile, constants.R_OK)
+  }
+
+  path(appId: string): string {
+    if (!uuidPattern.test(appId)) throw new Error(`'${appId.slice(0, 80)}' isn't an app's id`)
+    return path.join(this.#dir, `${appId}.git`)
+  }
+
+  exists(appId: string): Promise<boolean> {
+    return isThere(path.join(this.path(appId), 'HEAD'))
+  }
+
+  async create(appId: string): Promise<void> {
+    if (await this.exists(appId)) return
+    await (this.#prepared ?? this.prepare())
+    const draft = path.join(this.#dir, `.making-${randomUUID()}`)
+    const args = ['init', '--quiet', '--bare', '--initial-branch=master', `--template=${this.#templateDir}`, draft]
+    try {
+      await gitOutput(args, { runAs: this.#options.runAs })
+      await rename(draft, this.path(appId))
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true })
+      if (!(await this.exists(appId))) throw error
+    }
+  }
+
+  async remove(appId: string): Promise<void> {
+    const gone = path.join(this.#dir, `.gone-${randomUUID()}`)
+    try {
+      await rename(this.path(appId), gone)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    await rm(gone, { recursive: true, force: true, maxRetries: 3 })
+  }
+
+  async readRef(appId: string, ref: string): Promise<string | undefined> {
+    // The pattern also matches what is below such a name.
+    const listed = await this.#git(appId, ['for-each-ref', '--format=%(objectname) %(refname)', ref])
+    const line = listed.split('\n').find((each) => each.endsWith(` ${ref}`))
+    return line?.split(' ')[0]
+  }
+
+  readHead(appId: string): Promise<string> {
+    return this.#git(appId, ['symbolic-ref', 'HEAD'])
+  }
+
+  async setHead(appId: string, ref: string): Promise<void> {
+    if (!isDeployRef(ref)) throw new Error(`HEAD names a branch that deploys, not ${ref}`)
+    await this.#git(appId, ['symbolic-ref', 'HEAD', ref])
+  }
+
+  async sweep(): Promise<void> {
+    for (const name of await readdir(this.#dir).catch(() => [])) {
+      if (name.startsWith('.making-') || name.startsWith('.gone-')) await removeFolder(path.join(this.#dir, name))
+      if (!name.endsWith('.git')) continue
+      const objects = path.join(this.#dir, name, 'objects')
+      for (const entry of await readdir(objects).catch(() => []))
+        if (entry.startsWith('tmp_objdir-')) await removeFolder(path.join(objects, entry))
+    }
+  }
+
+  async compact(appId: string): Promise<void> {
+    await this.#git(appId, ['gc', '--auto', '--quiet'], 10 * 60_000)
+  }
+
+  async #git(appId: string, args: readonly string[], deadlineMs?: number): Promise<string> {
+    const options = { runAs: this.#options.runAs, deadlineMs }
+    const output = await gitOutput([`--git-dir=${this.path(appId)}`, ...args], options)
+    return output.toString('utf8').trimEnd()
+  }
+
+  async #writeShared(): Promise<void> {
+    const { packBytes } = this.#options
+    await mkdir(this.hooksDir, { recursive: true })
+    await mkdir(path.join(this.#templateDir, 'info'), { recursive: true })
+    await writeAtomically(this.#configFile, repositoryConfig({ hooksDir: this.hooksDir, packBytes }))
+    await writeAtomically(path.join(this.#templateDir, 'config'), '[include]\n\tpath = ../.shared/config\n')
+    await writeAtomically(path.join(this.#templateDir, 'info/attributes'), repositoryAttributes)
+  }
+}
+
+function isThere(file: string): Promise<boolean> {
   return access(file).then(
     () => true,
     () => false,
@@ -58,92 +167,6 @@ async function writeAtomically(file: string, text: string): Promise<void> {
   await rename(draft, file)
 }
 
-async function sweepFolder(dir: string): Promise<void> {
-  for (const name of await readdir(dir)) {
-    if (name.startsWith('.making-') || name.startsWith('.gone-'))
-      await rm(path.join(dir, name), { recursive: true, force: true })
-    if (!name.endsWith('.git')) continue
-    const objects = path.join(dir, name, 'objects')
-    for (const entry of await readdir(objects).catch(() => []))
-      if (entry.startsWith('tmp_objdir-')) await rm(path.join(objects, entry), { recursive: true, force: true })
-  }
-}
-
-export function repositories(dir: string, options: RepositoriesOptions): Repositories {
-  const sharedDir = path.join(dir, '.shared')
-  const hooksDir = path.join(sharedDir, 'hooks')
-  const configFile = path.join(sharedDir, 'config')
-  const templateDir = path.join(sharedDir, 'template')
-  const run = { runAs: options.runAs }
-
-  const repositoryPath = (appId: string) => {
-    if (!uuidPattern.test(appId)) throw new Error(`'${appId.slice(0, 80)}' isn't an app's id`)
-    return path.join(dir, `${appId}.git`)
-  }
-  const git = async (appId: string, args: readonly string[]) =>
-    (await gitOutput([`--git-dir=${repositoryPath(appId)}`, ...args], run)).toString('utf8').trimEnd()
-
-  const prepare = async () => {
-    await mkdir(hooksDir, { recursive: true })
-    await mkdir(path.join(templateDir, 'info'), { recursive: true })
-    await writeAtomically(configFile, repositoryConfig({ hooksDir, packBytes: options.packBytes }))
-    await writeAtomically(path.join(templateDir, 'config'), '[include]\n\tpath = ../.shared/config\n')
-    await writeAtomically(path.join(templateDir, 'info/attributes'), repositoryAttributes)
-  }
-  let prepared: Promise<void> | undefined
-
-  const repos: Repositories = {
-    hooksDir,
-    prepare: () => {
-      prepared = prepare()
-      return prepared
-    },
-    checkPrepared: () => access(configFile, constants.R_OK),
-    path: repositoryPath,
-    exists: (appId) => exists(path.join(repositoryPath(appId), 'HEAD')),
-    async create(appId) {
-      const target = repositoryPath(appId)
-      if (await repos.exists(appId)) return
-      await (prepared ?? repos.prepare())
-      const draft = path.join(dir, `.making-${randomUUID()}`)
-      try {
-        await gitOutput(
-          ['init', '--quiet', '--bare', '--initial-branch=master', `--template=${templateDir}`, draft],
-          run,
-        )
-        await rename(draft, target)
-      } catch (error) {
-        await rm(draft, { recursive: true, force: true })
-        if (!(await repos.exists(appId))) throw error
-      }
-    },
-    async remove(appId) {
-      const gone = path.join(dir, `.gone-${randomUUID()}`)
-      try {
-        await rename(repositoryPath(appId), gone)
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-        throw error
-      }
-      await rm(gone, { recursive: true, force: true, maxRetries: 3 })
-    },
-    async readRef(appId, ref) {
-      const listed = await git(appId, ['for-each-ref', '--format=%(objectname) %(refname)', ref])
-      const line = listed.split('\n').find((each) => each.endsWith(` ${ref}`))
-      return line?.split(' ')[0]
-    },
-    readHead: (appId) => git(appId, ['symbolic-ref', 'HEAD']),
-    async setHead(appId, ref) {
-      if (!deployRefs.includes(ref)) throw new Error(`HEAD names one of ${deployRefs.join(', ')}, not ${ref}`)
-      await git(appId, ['symbolic-ref', 'HEAD', ref])
-    },
-    sweep: async () => {
-      if (await exists(dir)) await sweepFolder(dir)
-    },
-    async compact(appId) {
-      const args = [`--git-dir=${repositoryPath(appId)}`, 'gc', '--auto', '--quiet']
-      await gitOutput(args, { ...run, deadlineMs: 10 * 60_000 })
-    },
-  }
-  return repos
+function removeFolder(dir: string): Promise<void> {
+  return rm(dir, { recursive: true, force: true })
 }

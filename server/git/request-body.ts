@@ -78,16 +78,19 @@ function unpacked(request: IncomingMessage): Readable {
   return request.pipe(gunzip)
 }
 
-/** Resolves when the stream takes more or has closed. */
-export function drained(stream: Writable): Promise<void> {
-  if (stream.destroyed || !stream.writableNeedDrain) return Promise.resolve()
+/** Waits until the stream takes more or has closed; false when neither happens within `deadlineMs`. */
+export function drained(stream: Writable, deadlineMs?: number): Promise<boolean> {
+  if (stream.destroyed || !stream.writableNeedDrain) return Promise.resolve(true)
   return new Promise((resolve) => {
-    const settle = () => {
-      stream.off('drain', settle)
-      stream.off('close', settle)
-      resolve()
+    const settle = (isDrained: boolean) => {
+      stream.off('drain', onDrain)
+      stream.off('close', onDrain)
+      clearTimeout(timer)
+      resolve(isDrained)
     }
-    stream.on('drain', settle)
-    stream.on('close', settle)
+    const onDrain = () => settle(true)
+    const timer = deadlineMs === undefined ? undefined : setTimeout(() => settle(false), deadlineMs)
+    stream.on('drain', onDrain)
+    stream.on('close', onDrain)
   })
 }

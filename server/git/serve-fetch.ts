@@ -30,7 +30,7 @@ export async function advertiseRefs(work: GitWork, service: GitServiceName): Pro
     body: undefined,
     contentType: `application/x-git-${service}-advertisement`,
     preamble: protocol === 'version=2' ? undefined : serviceLine(service),
-    timeoutMs: deps.limits.timeoutMs,
+    limits: deps.limits,
     closing: work.closing,
     keepGit: () => false,
   })
@@ -45,7 +45,7 @@ export async function serveFetch(work: GitWork): Promise<void> {
     run,
     body: new RequestBody(request, { ...deps.limits, maxBytes: maxFetchBytes }),
     contentType: 'application/x-git-upload-pack-result',
-    timeoutMs: deps.limits.timeoutMs,
+    limits: deps.limits,
     closing: work.closing,
     keepGit: () => false,
   })

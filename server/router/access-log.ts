@@ -1,13 +1,9 @@
 /**
  * The router's log: one entry a request, from HAProxy's line to Heroku's.
  *
- * HAProxy connects to a socket in its jail and sends each line as `<length> <line>`; while nobody listens, lines wait
- * in its memory (4 MB, the oldest go first). The lines are JSON, made by the format in `render-frontend.ts`.
+ * HAProxy's lines are JSON, made by the format in `render-frontend.ts`; how they come here is `log-socket.ts`.
  */
-import { chmod } from 'node:fs/promises'
-import net from 'node:net'
 import { type RouterCode, codeOf, routerCodes } from './codes.js'
-import { removeFile } from './durable-file.js'
 
 export interface AccessEntry {
   /** When the request's first byte came. */
@@ -112,65 +108,4 @@ function quotable(text: string): string {
     /["\\\u0000-\u001f\u007f]/g,
     (c) => `#${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   )
-}
-
-const longestLine = 65_536
-
-/** Cuts `<length> <line>` frames out of a byte stream. Throws when the stream isn't that. */
-export function createFrameReader(onLine: (line: string) => void): (chunk: Buffer) => void {
-  let pending: Buffer = Buffer.alloc(0)
-  return (chunk) => {
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
-    let at = 0
-    for (;;) {
-      const space = pending.indexOf(0x20, at)
-      if (space < 0 && pending.length - at < 8) break
-      const length = Number(pending.subarray(at, Math.max(space, at)).toString('latin1'))
-      if (!Number.isInteger(length) || length < 1 || length > longestLine)
-        throw new Error('the access log is out of frame')
-      if (pending.length < space + 1 + length) break
-      onLine(pending.subarray(space + 1, space + 1 + length).toString('utf8'))
-      at = space + 1 + length
-    }
-    pending = pending.subarray(at)
-  }
-}
-
-/** Listens on the log socket until the signal aborts. */
-export async function followAccessLog(
-  socketPath: string,
-  onLine: (line: string) => void,
-  signal: AbortSignal,
-): Promise<void> {
-  if (signal.aborted) return
-  const connections = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    connections.add(socket)
-    const read = createFrameReader(onLine)
-    socket.on('data', (chunk: Buffer) => {
-      try {
-        read(chunk)
-      } catch {
-        // HAProxy connects again, at the start of a line.
-        socket.destroy()
-      }
-    })
-    socket.on('error', () => socket.destroy())
-    socket.on('close', () => connections.delete(socket))
-  })
-  await removeFile(socketPath)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(socketPath, resolve)
-  })
-  // HAProxy connects as its own user, from inside a folder that only root gets into from outside.
-  await chmod(socketPath, 0o666)
-  await new Promise<void>((resolve) => {
-    const stop = () => {
-      for (const socket of connections) socket.destroy()
-      server.close(() => resolve())
-    }
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
-  })
 }

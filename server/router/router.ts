@@ -8,11 +8,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RouteTable } from '../model/route-table.js'
-import { type AccessEntry, followAccessLog, parseAccessLine } from './access-log.js'
+import { type AccessEntry, parseAccessLine } from './access-log.js'
 import { createCertificates } from './certificates.js'
 import { sessionsOf, sweepParked } from './draining.js'
 import { createRouterFiles } from './files.js'
 import { slotName } from './layout.js'
+import { followLog } from './log-socket.js'
 import { createMemory } from './memory.js'
 import { type RouterOptions, withDefaults } from './options.js'
 import { routerPaths } from './paths.js'
@@ -54,7 +55,10 @@ export interface Router {
   keepHouse(signal: AbortSignal, onError: (error: unknown) => void, intervalMs?: number): Promise<void>
   health(): Promise<RouterHealth>
   caCertificatePem(): Promise<string>
-  /** Hears of every request, in the order they ended, until the signal aborts. One listener at a time. */
+  /**
+   * Hears of every request as it ends, until the signal aborts; two that end in the same moment come in either order.
+   * One listener at a time. What ends while nobody listens is heard of later.
+   */
   followAccessLog(onEntry: (entry: AccessEntry) => void, signal: AbortSignal): Promise<void>
 }
 
@@ -101,7 +105,7 @@ export function createRouter(options: RouterOptions): Router {
         const entry = parseAccessLine(line, settings.idleTimeoutMs)
         if (entry !== undefined) onEntry(entry)
       }
-      return followAccessLog(paths.logSocket, onLine, signal)
+      return followLog(paths, onLine, signal)
     },
   }
 

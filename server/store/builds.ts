@@ -98,12 +98,16 @@ export async function readBuildOutput(db: Queryable, buildId: string): Promise<s
 }
 
 /** Notes which release a build led to, before it is known how that ends. */
-export async function setBuildRelease(db: Queryable, buildId: string, slugId: string, releaseId: string): Promise<void> {
-  await db.query("UPDATE builds SET slug_id = $2, release_id = $3, updated_at = now() WHERE id = $1 AND status = 'pending'", [
-    buildId,
-    slugId,
-    releaseId,
-  ])
+export async function setBuildRelease(
+  db: Queryable,
+  buildId: string,
+  slugId: string,
+  releaseId: string,
+): Promise<void> {
+  await db.query(
+    "UPDATE builds SET slug_id = $2, release_id = $3, updated_at = now() WHERE id = $1 AND status = 'pending'",
+    [buildId, slugId, releaseId],
+  )
 }
 
 /** At start-up: what was building when the platform stopped has no input any more. */

@@ -222,6 +222,7 @@ export async function inBuildImage(command: readonly string[], folder: string): 
   const container = await docker.createContainer({
     Image: stackBuildImage,
     Cmd: [...command],
+    User: '0:0',
     WorkingDir: '/work',
     Labels: { 'buildpacks-test': 'yes' },
     Env: Object.entries(buildEnv()).map(([name, value]) => `${name}=${value}`),

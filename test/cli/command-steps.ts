@@ -250,7 +250,7 @@ export const steps: readonly Step[] = [
   {
     run: 'addons:plans heroku-postgresql',
     asks: ['GET /addon-services/heroku-postgresql/plans'],
-    says: /default {2}heroku-postgresql:standard-0 {2}1 GB {2}free\n$/,
+    says: /default {2}heroku-postgresql:standard-0 {2}1 GB {9}free\n$/,
   },
   {
     run: 'pg -a my-app',

@@ -5,6 +5,9 @@ import t, { type Test } from 'tap'
 import { type Step, steps } from './command-steps.js'
 import { type Answers, type Api, app, bundleCli, type Cli, release, startApi, token } from './stand-in.js'
 
+// Each run of the CLI is a process of its own; on a busy machine many of them take a while.
+t.setTimeout(180_000)
+
 const dyno = {
   id: 'd1',
   name: 'web.1',
@@ -96,7 +99,13 @@ const answers: Answers = {
   'GET /addon-services': { body: [{ name: 'heroku-postgresql', human_name: 'PostgreSQL', state: 'ga' }] },
   'GET /addon-services/heroku-postgresql/plans': {
     body: [
-      { name: 'heroku-postgresql:standard-0', human_name: '1 GB', default: true, price: { cents: 0, unit: 'month' } },
+      {
+        name: 'heroku-postgresql:standard-0',
+        human_name: 'standard-0',
+        description: '1 GB',
+        default: true,
+        price: { cents: 0, unit: 'month' },
+      },
     ],
   },
   'GET /client/v11/databases/addon-1': {

@@ -9,6 +9,9 @@ import path from 'node:path'
 import t, { type Test } from 'tap'
 import { app, bundleCli, type Cli, ended, startApi } from './stand-in.js'
 
+// Each run of the CLI is a process of its own; on a busy machine many of them take a while.
+t.setTimeout(180_000)
+
 function folder(t: Test): string {
   const made = realpathSync(mkdtempSync(path.join(tmpdir(), 'paas-cli-git-')))
   t.teardown(() => rmSync(made, { recursive: true, force: true }))

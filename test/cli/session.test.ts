@@ -8,6 +8,9 @@ import selfsigned from 'selfsigned'
 import t from 'tap'
 import { app, bundleCli, startApi, token } from './stand-in.js'
 
+// Each run of the CLI is a process of its own; on a busy machine many of them take a while.
+t.setTimeout(180_000)
+
 const account = { body: { id: 'acc-1', email: 'me@example.com' } }
 
 t.test('login stores a token that the platform accepts, for this platform and this account only', async (t) => {

@@ -11,6 +11,9 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { frames } from '../../cli/attach.js'
 import { type Answers, type Api, app, bundleCli, ended, startApi, waitUntil } from './stand-in.js'
 
+// Each run of the CLI is a process of its own; on a busy machine many of them take a while.
+t.setTimeout(180_000)
+
 interface Attached {
   readonly request: { readonly command: string; readonly env?: Record<string, string>; readonly force_no_tty?: boolean }
   readonly resizes: string[]

@@ -71,8 +71,8 @@ export function run(
 }
 
 /** Waits until the look is true; the deadline is the failure. */
-export async function until(what: string, look: () => boolean | Promise<boolean>, deadlineMs = 15_000): Promise<void> {
-  for (const end = Date.now() + deadlineMs; !(await look()); await new Promise((resolve) => setTimeout(resolve, 10)))
+export async function until(what: string, look: () => boolean | Promise<boolean>, deadlineMs = 30_000): Promise<void> {
+  for (const end = Date.now() + deadlineMs; !(await look()); await new Promise((resolve) => setTimeout(resolve, 20)))
     if (Date.now() > end) throw new Error(`waited in vain for ${what}`)
 }
 

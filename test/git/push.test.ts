@@ -7,6 +7,9 @@ import type { PushRequest } from '../../server/git/push-request.js'
 import { otherToken, startFront, token, transports, until } from './front-world.js'
 import { ask, askToPush, basic, commandList, packOf, pushBody, zeroOid } from './raw-git.js'
 
+// The machine may be busy with everything else that is tested.
+t.setTimeout(180_000)
+
 /** Lines of the platform, without git's prefix and padding. */
 const remote = (output: string) =>
   output

@@ -9,6 +9,9 @@ import { installHook } from '../../server/git/pre-receive-hook.js'
 import type { PushRequest } from '../../server/git/push-request.js'
 import { startFront, transports, until } from './front-world.js'
 
+// The machine may be busy with everything else that is tested.
+t.setTimeout(180_000)
+
 interface HeldPush {
   readonly push: PushRequest
   readonly answer: (accepted: boolean) => void

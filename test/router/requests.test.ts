@@ -225,7 +225,7 @@ t.test('a websocket is passed through, and idles out only when nothing is said',
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }))
   })
   await publish(router, routes('one', [app]))
-  const converse = async (url: string, options: WebSocket.ClientOptions) => {
+  const converse = async (url: string, options: WebSocket.ClientOptions & { servername?: string }) => {
     const socket = new WebSocket(url, { ...options, headers: { host: 'one.localhost' }, perMessageDeflate: false })
     const messages: Buffer[] = []
     socket.on('message', (data) => messages.push(data as Buffer))

@@ -53,7 +53,12 @@ export interface TestApi {
   /** An account with a token. */
   person(email: string, options?: { readonly isAdmin?: boolean; readonly expiresInSeconds?: number }): Promise<Person>
   /** `GET /apps` and its like as somebody; an object as `body` goes as JSON. */
-  call(who: Person | string | undefined, line: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  call(
+    who: Person | string | undefined,
+    line: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>
   /** A release of the app as a push would have made it; settled unless told otherwise. */
   deploy(appId: string, options?: DeployOptions): Promise<Release>
 }

@@ -52,7 +52,10 @@ export interface World {
   /** One API call; throws unless it answers 2xx or one of `allow`. */
   api<T = Record<string, unknown>>(method: string, where: string, body?: object, allow?: readonly number[]): Promise<T>
   /** The built `paas` command. */
-  paas(args: readonly string[], options?: { readonly cwd?: string; readonly input?: string; readonly env?: Record<string, string> }): Promise<Ran>
+  paas(
+    args: readonly string[],
+    options?: { readonly cwd?: string; readonly input?: string; readonly env?: Record<string, string> },
+  ): Promise<Ran>
   git(args: readonly string[], cwd: string): Promise<Ran>
   /** A repository with a fixture app committed on master, and an app of that name with its remote. */
   checkout(fixture: string, appName: string): Promise<string>
@@ -84,7 +87,11 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Waits for a condition by asking again; throws what was waited for when the deadline passes. */
-export async function until<T>(what: string, look: () => Promise<T | undefined | false>, deadlineMs = 30_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  deadlineMs = 30_000,
+): Promise<T> {
   const end = Date.now() + deadlineMs
   let last: unknown
   for (;;) {
@@ -101,7 +108,12 @@ export async function until<T>(what: string, look: () => Promise<T | undefined |
 
 /** A /12 of 10.0.0.0/8 that no network of the engine uses and that isn't the default. */
 async function freeSubnets(engine: Engine): Promise<string> {
-  const used = new Set((await engine.listNetworks({})).map((n) => /^10\.(\d+)\./.exec(n.subnet)?.[1]).filter(Boolean).map((second) => Math.floor(Number(second) / 16)))
+  const used = new Set(
+    (await engine.listNetworks({}))
+      .map((n) => /^10\.(\d+)\./.exec(n.subnet)?.[1])
+      .filter(Boolean)
+      .map((second) => Math.floor(Number(second) / 16)),
+  )
   const free = Array.from({ length: 12 }, (_, i) => i + 1).filter((i) => !used.has(i))
   const pick = free[Math.floor(Math.random() * free.length)]
   if (pick === undefined) throw new Error('no free subnet range for a test platform')
@@ -111,14 +123,19 @@ async function freeSubnets(engine: Engine): Promise<string> {
 /** Builds on machines behind a proxy that re-signs need its CA; the test inherits what the machine's own tools use. */
 function machineNetwork(): Record<string, string> {
   const bundle = process.env.PAAS_CA_BUNDLE ?? process.env.SSL_CERT_FILE ?? process.env.NODE_EXTRA_CA_CERTS
-  const given = Object.entries(process.env).filter(([name]) => /^PAAS_(NPM_REGISTRY|PYPI_INDEX|GO_PROXY|BUILD_|RUNTIME_|DEBIAN_)/.test(name))
+  const given = Object.entries(process.env).filter(([name]) =>
+    /^PAAS_(NPM_REGISTRY|PYPI_INDEX|GO_PROXY|BUILD_|RUNTIME_|DEBIAN_)/.test(name),
+  )
   return { ...Object.fromEntries(given as [string, string][]), ...(bundle ? { PAAS_CA_BUNDLE: bundle } : {}) }
 }
 
 let images: Promise<PartImages> | undefined
 
 export function testImages(engine: Engine): Promise<PartImages> {
-  images ??= ensureImages(engine, { names: ['stack', 'stackBuild', 'router', 'postgres'], onLine: (line) => process.stderr.write(`# ${line}\n`) })
+  images ??= ensureImages(engine, {
+    names: ['stack', 'stackBuild', 'router', 'postgres'],
+    onLine: (line) => process.stderr.write(`# ${line}\n`),
+  })
   return images
 }
 
@@ -184,10 +201,18 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         ...(body ? { body: JSON.stringify(body) } : {}),
       })
       const text = await response.text()
-      if (!response.ok && !allow.includes(response.status)) throw new Error(`${method} ${where} answered ${response.status}: ${text}`)
+      if (!response.ok && !allow.includes(response.status))
+        throw new Error(`${method} ${where} answered ${response.status}: ${text}`)
       return (text === '' ? {} : JSON.parse(text)) as never
     },
-    paas: (args, o = {}) => runCommand(process.execPath, [path.join(projectRoot, 'dist', 'paas.cjs'), ...args], o.cwd ?? dir, { ...userEnv, ...o.env }, o.input),
+    paas: (args, o = {}) =>
+      runCommand(
+        process.execPath,
+        [path.join(projectRoot, 'dist', 'paas.cjs'), ...args],
+        o.cwd ?? dir,
+        { ...userEnv, ...o.env },
+        o.input,
+      ),
     git: (args, cwd) => runCommand('git', args, cwd, userEnv),
     async checkout(fixture, appName) {
       const repo = path.join(dir, 'repos', appName)
@@ -203,8 +228,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       const done = await world.git(['commit', '-q', '--allow-empty', '-m', message], repo)
       if (done.code !== 0) throw new Error(done.output)
     },
-    push: (repo) => runCommand('git', ['push', 'paas', 'HEAD:master'], repo, { ...userEnv, PATH: `${path.join(dir, 'bin')}:${userEnv.PATH}` }),
-    get: (host, where = '/', headers = {}) => request(config.httpPort, host.includes('.') ? host : `${host}.${config.domain}`, where, headers),
+    push: (repo) =>
+      runCommand('git', ['push', 'paas', 'HEAD:master'], repo, {
+        ...userEnv,
+        PATH: `${path.join(dir, 'bin')}:${userEnv.PATH}`,
+      }),
+    get: (host, where = '/', headers = {}) =>
+      request(config.httpPort, host.includes('.') ? host : `${host}.${config.domain}`, where, headers),
     async startControlPlane(extra = {}) {
       const out = createWriteStream(logFile, { flags: 'a' })
       const process_ = spawn(process.execPath, [path.join(projectRoot, 'dist', 'control-plane.mjs')], {
@@ -231,7 +261,11 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     stop: () => stopWorld(world),
   }
   await mkdir(path.join(dir, 'bin'), { recursive: true })
-  await writeFile(path.join(dir, 'bin', 'paas'), `#!/bin/sh\nexec ${process.execPath} ${path.join(projectRoot, 'dist', 'paas.cjs')} "$@"\n`, { mode: 0o755 })
+  await writeFile(
+    path.join(dir, 'bin', 'paas'),
+    `#!/bin/sh\nexec ${process.execPath} ${path.join(projectRoot, 'dist', 'paas.cjs')} "$@"\n`,
+    { mode: 0o755 },
+  )
   if (options.startControlPlane !== false) await world.startControlPlane()
   return world
 }
@@ -240,7 +274,8 @@ async function stopWorld(world: World): Promise<void> {
   const { engine, config } = world
   await world.endControlPlane('SIGTERM')
   const labels = { 'paas.instance': config.instance }
-  for (const container of await engine.listContainers(labels)) await engine.removeContainer(container.id, { force: true })
+  for (const container of await engine.listContainers(labels))
+    await engine.removeContainer(container.id, { force: true })
   for (const network of await engine.listNetworks(labels)) await engine.removeNetwork(network.name)
   for (const volume of await engine.listVolumes(labels)) await engine.removeVolume(volume.name)
   for (const tag of await engine.listTags(`${config.instance}/*`)) await engine.removeImage(tag, { force: true })
@@ -249,7 +284,13 @@ async function stopWorld(world: World): Promise<void> {
   if (left.length > 0) throw new Error(`left behind: ${left.map((c) => c.name).join(', ')}`)
 }
 
-export async function runCommand(file: string, args: readonly string[], cwd: string, env: Record<string, string>, input?: string): Promise<Ran> {
+export async function runCommand(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  env: Record<string, string>,
+  input?: string,
+): Promise<Ran> {
   const child = spawn(file, [...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
   child.stdin.on('error', () => {})
   child.stdin.end(input ?? '')
@@ -270,15 +311,17 @@ export async function runCommand(file: string, args: readonly string[], cwd: str
 
 function request(port: number, host: string, where: string, headers: Record<string, string>): Promise<Reply> {
   return new Promise((resolve, reject) => {
-    const call = http.get({ host: '127.0.0.1', port, path: where, agent: false, headers: { host, ...headers } }, (response) => {
-      let body = ''
-      response.on('data', (chunk: Buffer) => {
-        body += chunk.toString('utf8')
-      })
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
-      response.once('error', reject)
-    })
+    const call = http.get(
+      { host: '127.0.0.1', port, path: where, agent: false, headers: { host, ...headers } },
+      (response) => {
+        let body = ''
+        response.on('data', (chunk: Buffer) => {
+          body += chunk.toString('utf8')
+        })
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }))
+        response.once('error', reject)
+      },
+    )
     call.once('error', reject)
   })
 }
-

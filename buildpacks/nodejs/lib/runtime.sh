@@ -11,6 +11,7 @@ case $HOSTTYPE in aarch64) readonly node_arch=arm64 ;; *) readonly node_arch=x64
 
 obtain_runtime() {
   local provider best asked=${wanted_in:+ ($wanted_in: $wanted_node)}
+  [[ $wanted_in != 'the previous build' ]] || asked=' (as in the previous build)'
   local -a looked=() there_is=() matching=()
   for provider in ${PAAS_RUNTIME_PROVIDERS//,/ }; do
     case $provider in

@@ -10,6 +10,7 @@ readonly runtime_path=app/.heroku/python-runtime
 
 obtain_runtime() {
   local provider asked=${wanted_in:+ (asked for in $wanted_in)}
+  [[ $wanted_in != 'the previous build' ]] || asked=' (as in the previous build)'
   local -a looked=() there_is=()
   for provider in ${PAAS_RUNTIME_PROVIDERS//,/ }; do
     case $provider in

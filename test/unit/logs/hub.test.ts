@@ -134,7 +134,7 @@ t.test('whatever a crash leaves at the end of the file, whole lines are kept and
 t.test('a killed process leaves every line but the last moments, each whole', async (t) => {
   const dir = await tempDir(t)
   const program = `
-    import { openLogHub } from ${JSON.stringify(new URL('../../../server/logs/hub.ts', import.meta.url).href)}
+    import { openLogHub } from ${JSON.stringify(new URL('../../../server/logs/hub.js', import.meta.url).href)}
     const hub = openLogHub({ dir: ${JSON.stringify(dir)}, appBytes: 20e6, linesPerSecond: 1e9 })
     let n = 0
     setInterval(() => {
@@ -237,6 +237,7 @@ t.test('a read sees every line once while they are being written', async (t) => 
       got.filter((text, i) => !text.startsWith(`line ${i} `)),
       [],
     )
+    await nextTurn()
   }
   t.ok(reads > 1)
   await flushed

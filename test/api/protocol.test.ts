@@ -1,0 +1,393 @@
+// The manners of the API that every client counts on: errors, bodies, pages, ids, and the document that describes it.
+import fc from 'fast-check'
+import t from 'tap'
+import { appHostname, gitUrl, originOf, webUrl } from '../../server/api/addresses.js'
+import { createAttachTickets } from '../../server/api/attach-tickets.js'
+import { openapiDocument } from '../../server/api/openapi.js'
+import { pageOf, parseRange } from '../../server/api/range.js'
+import { createUrlSecrets } from '../../server/api/url-secrets.js'
+import { PlatformError } from '../../server/model/errors.js'
+import { startTestApi, type TestApi } from '../support/api.js'
+
+t.setTimeout(180_000)
+
+t.test('public addresses follow domain and ports', async (t) => {
+  const here = { domain: 'localhost', httpPort: 80, httpsPort: 443, apiPort: 5000 }
+  t.equal(webUrl(here, 'demo'), 'http://demo.localhost/')
+  t.equal(gitUrl(here, 'demo'), 'http://localhost:5000/demo.git')
+  t.equal(appHostname(here, 'demo'), 'demo.localhost')
+  t.equal(webUrl({ ...here, httpPort: 8080 }, 'demo'), 'http://demo.localhost:8080/')
+  const there = { ...here, domain: 'paas.example.com' }
+  t.equal(webUrl(there, 'demo'), 'http://demo.paas.example.com/')
+  t.equal(gitUrl(there, 'demo'), 'https://git.paas.example.com/demo.git')
+  t.equal(gitUrl({ ...there, httpsPort: 8443 }, 'demo'), 'https://git.paas.example.com:8443/demo.git')
+  t.strictSame(originOf({ protocol: 'https', host: 'api.example.com' }, here), {
+    scheme: 'https',
+    host: 'api.example.com',
+  })
+  for (const host of ['', 'a b', 'evil/path', 'x@y', 'a:b:c', '\r\n', 'a'.repeat(300)])
+    t.equal(originOf({ protocol: 'http', host }, here).host, 'localhost:5000', `host '${host.slice(0, 10)}'`)
+})
+
+t.test('a range is read as clients write it, and never refused', async (t) => {
+  t.match(parseRange('version ..; order=desc,max=15'), { field: 'version', descending: true, max: 15 })
+  t.match(parseRange('version ..; max=15, order=desc'), { descending: true, max: 15 })
+  t.match(parseRange('id ..; max=1000;'), { field: 'id', descending: false, max: 1000 })
+  t.match(parseRange('version 5..; max=2'), { start: { value: '5', inclusive: true }, max: 2 })
+  t.match(parseRange('version ]5..9'), { start: { value: '5', inclusive: false }, end: '9' })
+  t.match(parseRange('name my.app..'), { start: { value: 'my.app', inclusive: true } })
+  for (const odd of [
+    undefined,
+    '',
+    ' ',
+    'bytes=0-99',
+    'version',
+    '..',
+    'id ..; max=-1',
+    'id ..; max=x',
+    'id ..; max=0',
+  ])
+    t.match(parseRange(odd), { start: undefined, descending: false, max: 200 }, String(odd))
+  t.equal(parseRange('id ..; max=99999').max, 1000)
+})
+
+t.test('pages put together are the list, in order, each thing once', async (t) => {
+  fc.assert(
+    fc.property(fc.nat(60), fc.integer({ min: 1, max: 20 }), fc.boolean(), (count, max, descending) => {
+      const all = Array.from({ length: count }, (_, index) => ({ id: `item-${index}` }))
+      const seen: string[] = []
+      let next: string | undefined = `id ..; ${descending ? 'order=desc,' : ''}max=${max}`
+      for (let pages = 0; next !== undefined && pages <= count; pages++) {
+        const page: ReturnType<typeof pageOf<{ id: string }>> = pageOf(all, parseRange(next))
+        seen.push(...page.items.map((item) => item.id))
+        next = page.nextRange
+      }
+      const expected = all.map((item) => item.id)
+      t.strictSame(seen, descending ? expected.reverse() : expected)
+    }),
+    { numRuns: 50 },
+  )
+  t.strictSame(pageOf([{ id: 'a' }], parseRange('id gone..')), { items: [], nextRange: undefined })
+  t.strictSame(pageOf([{ id: 'a' }, { id: 'b' }, { id: 'c' }], parseRange('id a..b')).items, [{ id: 'a' }, { id: 'b' }])
+})
+
+t.test('a secret in a URL opens what it was issued for, in time, and nothing else', async (t) => {
+  let now = 1_000
+  const secrets = createUrlSecrets<{ app: string }>(() => now)
+  const secret = secrets.issue({ app: 'demo' }, 100)
+  t.strictSame(secrets.open(secret), { app: 'demo' })
+  t.match(secret, /^[\w-]+\.[\w-]+$/)
+  const [body = '', signature = ''] = secret.split('.')
+  const forged = Buffer.from(JSON.stringify([9_999, { app: 'other' }])).toString('base64url')
+  for (const wrong of ['', '.', body, `${body}.`, `${body}.${signature}.x`, `${forged}.${signature}`, `x${secret}`])
+    t.equal(secrets.open(wrong), undefined, wrong.slice(-20))
+  t.equal(createUrlSecrets(() => now).open(secret), undefined, 'of another process')
+  now = 1_100
+  t.equal(secrets.open(secret), undefined, 'too late')
+})
+
+t.test('an attach ticket is used once; one that nobody uses says so', async (t) => {
+  const unused: string[] = []
+  await new Promise<void>((resolve) => {
+    const tickets = createAttachTickets<string>(30, (content) => {
+      unused.push(content)
+      resolve()
+    })
+    const first = tickets.issue('first')
+    tickets.issue('second')
+    t.equal(tickets.claim(first), 'first')
+    t.equal(tickets.claim(first), undefined)
+    t.equal(tickets.claim('never-issued'), undefined)
+    // The tickets themselves keep no process alive.
+    const alive = setInterval(() => {}, 1_000)
+    t.teardown(() => clearInterval(alive))
+  })
+  t.strictSame(unused, ['second'])
+})
+
+t.test('every answer has a request id, and refusals are JSON with an id and a sentence', async (t) => {
+  const world = await startTestApi(t, { env: { PAAS_REQUEST_BODY_BYTES: '2k' } })
+  const ann = await world.person('ann@example.com')
+  await world.call(ann, 'POST /apps', { name: 'demo' })
+  const cases: readonly (readonly [string, unknown, Record<string, string>, number, string])[] = [
+    ['GET /nothing/here', undefined, {}, 404, 'not_found'],
+    ['GET /apps/no-such-app', undefined, {}, 404, 'not_found'],
+    ['PUT /apps/demo', {}, {}, 405, 'method_not_allowed'],
+    ['HEAD /apps', undefined, {}, 405, ''],
+    ['POST /apps', '{"name": ', {}, 400, 'bad_request'],
+    ['POST /apps', '{"__proto__": {"name": "x"}}', {}, 400, 'bad_request'],
+    ['POST /apps', 'name=demo', { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'unsupported_media_type'],
+    ['POST /apps', 'hello', { 'content-type': 'text/plain' }, 415, 'unsupported_media_type'],
+    ['POST /apps', { name: 'x'.repeat(3_000) }, {}, 413, 'too_large'],
+    ['POST /apps', { name: 'other', color: 'red' }, {}, 422, 'invalid_params'],
+    ['POST /apps', { name: 'nul\0' }, {}, 422, 'invalid_params'],
+    ['GET /apps/nul%00', undefined, {}, 404, 'not_found'],
+    ['GET /apps/%E0%A4%A', undefined, {}, 400, 'bad_request'],
+    ['GET /apps/demo/slugs/not-a-uuid', undefined, {}, 404, 'not_found'],
+    [`GET /apps/${'x'.repeat(500)}`, undefined, {}, 404, 'not_found'],
+  ]
+  for (const [line, body, headers, status, id] of cases) {
+    const answer = await world.call(ann, line, body, headers)
+    t.equal(answer.status, status, `${line.slice(0, 40)} ${JSON.stringify(body)?.slice(0, 30) ?? ''}`)
+    t.match(String(answer.headers['request-id']), /^[0-9a-f-]{36}$/)
+    t.equal(answer.headers['x-request-id'], answer.headers['request-id'])
+    if (id === '') continue
+    t.equal(answer.body.id, id)
+    t.match(answer.body.message, /^[A-Z'].*[.?]$/, 'a sentence')
+  }
+  t.equal((await world.call(ann, 'PUT /apps/demo', {})).headers.allow, 'DELETE, GET, PATCH')
+  t.match((await world.call(ann, 'GET /nothing')).body.message, /endpoint was not found/)
+  t.strictSame(
+    world.logged.filter((l) => l.level === 'error'),
+    [],
+    'none of it is a bug',
+  )
+})
+
+t.test('a body that does not fit is refused with a sentence naming the field', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  await world.deploy(app.id)
+  const cases: readonly (readonly [string, unknown, string])[] = [
+    ['POST /apps', { name: 3 }, "The field 'name' must be a string or null."],
+    ['POST /apps', { colour: 1 }, "Unknown field 'colour' in the request body; leave it out."],
+    ['POST /apps', [], 'The request body must be an object or null.'],
+    [
+      'PATCH /apps/demo',
+      undefined,
+      'The request has no body; send one as JSON, with the header Content-Type: application/json.',
+    ],
+    ['PATCH /apps/demo', { maintenance: 'true' }, "The field 'maintenance' must be true or false."],
+    [
+      'PATCH /apps/demo/formation',
+      { updates: [{ quantity: 1 }] },
+      "The field 'updates[0].type' is missing from the request body.",
+    ],
+    [
+      'PATCH /apps/demo/formation',
+      { updates: [{ type: 'web', quantity: [] }] },
+      "The field 'updates[0].quantity' must be a whole number or a string.",
+    ],
+    [
+      'PATCH /apps/demo/formation',
+      { updates: [{ type: 'web', count: 1 }] },
+      "Unknown field 'updates[0].count' in the request body; leave it out.",
+    ],
+    ['PATCH /apps/demo/config-vars', { LIMIT: 5 }, "The field 'LIMIT' must be a string or null."],
+    ['POST /apps/demo/dynos', {}, "The field 'command' is missing from the request body."],
+    ['POST /apps/demo/dynos', { command: 'ls', env: { 'A-B': '1' } }, "'A-B' is not a name that 'env' can have."],
+    [
+      'POST /apps/demo/addons',
+      { plan: { label: 'x' } },
+      "Unknown field 'plan.label' in the request body; leave it out.",
+    ],
+    ['POST /apps/demo/domains', { hostname: null }, "The field 'hostname' must be a string."],
+    ['POST /oauth/authorizations', { expires_in: 0 }, "The field 'expires_in' must be >= 1."],
+  ]
+  for (const [line, body, sentence] of cases) {
+    const answer = await world.call(ann, line, body)
+    t.equal(answer.status, 422, `${line} ${JSON.stringify(body)}`)
+    t.ok(answer.body.message.startsWith(sentence), answer.body.message)
+  }
+})
+
+t.test('what clients send beside the point is taken', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const create = {
+    name: 'demo',
+    region: { name: 'local' },
+    stack: 'heroku-24',
+    feature_flags: '',
+    space: null,
+    team: null,
+  }
+  const accept = { accept: 'application/vnd.heroku+json; version=3.sdk', range: 'id ..; max=1000', 'request-id': 'a,b' }
+  t.equal((await world.call(ann, 'POST /apps', create, accept)).status, 201)
+  t.equal((await world.call(ann, 'GET /apps/demo', undefined, { 'content-type': 'application/json' })).status, 200)
+  t.equal(
+    (await world.call(ann, 'POST /apps', undefined, { 'content-type': 'application/json' })).status,
+    201,
+    'an empty body',
+  )
+  t.equal(
+    (await world.call(ann, 'DELETE /apps/demo/dynos', undefined, { 'content-type': 'application/json' })).status,
+    202,
+  )
+  const vnd = { 'content-type': 'application/vnd.heroku+json; version=3; charset=utf-8' }
+  t.equal((await world.call(ann, 'PATCH /apps/demo/config-vars', '{"A":"1"}', vnd)).status, 200)
+  t.equal((await world.call(ann, 'PUT /apps/demo/buildpack-installations', { updates: [] }, { range: '' })).status, 200)
+  for (const [field, value] of [
+    ['team', 'us'],
+    ['space', { name: 'private' }],
+    ['region', 'eu'],
+    ['stack', 'windows'],
+  ] as const) {
+    const answer = await world.call(ann, 'POST /apps', { name: 'other', [field]: value })
+    t.equal(answer.status, 422, field)
+    t.match(answer.body.message, /leave '\w+' out\.$/)
+  }
+})
+
+t.test('a bug is logged once with its request id and shown without its insides', async (t) => {
+  const world = await startTestApi(t, {
+    health: () => Promise.reject(new Error('secret insides')),
+    caCertificatePem: () => Promise.reject(new PlatformError('unavailable', 'The router is not there yet; try again.')),
+  })
+  const answer = await world.call(undefined, 'GET /health')
+  t.equal(answer.status, 500)
+  t.equal(answer.body.id, 'internal_server_error')
+  t.ok(answer.body.message.includes(String(answer.headers['request-id'])))
+  t.notOk(answer.text.includes('secret insides'))
+  const errors = world.logged.filter((l) => l.level === 'error')
+  t.equal(errors.length, 1)
+  t.match(errors[0]?.fields, {
+    requestId: answer.headers['request-id'],
+    err: { message: 'secret insides', stack: String },
+  })
+  const busy = await world.call(undefined, 'GET /certs/ca')
+  t.equal(busy.status, 503)
+  t.equal(String(busy.headers['retry-after']), '5')
+  t.equal(world.logged.filter((l) => l.level === 'error').length, 1, 'a refusal is no bug')
+})
+
+t.test('health is public and says what is missing', async (t) => {
+  let missing: string[] = ['router']
+  const world = await startTestApi(t, { health: async () => ({ ready: missing.length === 0, missing }) })
+  const starting = await world.call(undefined, 'GET /health')
+  t.match(starting, { status: 503, body: { status: 'starting', missing: ['router'] } })
+  missing = []
+  t.match(await world.call(undefined, 'GET /health'), { status: 200, body: { status: 'ok', missing: [] } })
+  const certificate = await world.call(undefined, 'GET /certs/ca')
+  t.match(certificate.text, /^-----BEGIN CERTIFICATE-----/)
+})
+
+t.test('lists come in pages of 200 with the way to the next', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  for (let version = 2; version <= 7; version++) await world.deploy(app.id)
+  const versions = async (range: string) => {
+    const answer = await world.call(ann, 'GET /apps/demo/releases', undefined, { range })
+    return [answer.status, answer.body.map((r: { version: number }) => r.version), answer.headers['next-range']]
+  }
+  t.strictSame(await versions(''), [200, [1, 2, 3, 4, 5, 6, 7], undefined])
+  t.strictSame(await versions('version ..; order=desc,max=1'), [206, [7], 'version ]7..; order=desc,max=1'])
+  t.strictSame(await versions('version ]7..; order=desc,max=3'), [206, [6, 5, 4], 'version ]4..; order=desc,max=3'])
+  t.strictSame(await versions('version ]4..; order=desc,max=3'), [200, [3, 2, 1], undefined])
+  t.strictSame(await versions('version 5..; max=2'), [206, [5, 6], 'version ]6..; max=2'])
+  t.strictSame(await versions('version 2..3'), [200, [2, 3], undefined])
+  t.strictSame(await versions('id ..; max=1000;'), [200, [1, 2, 3, 4, 5, 6, 7], undefined])
+  t.strictSame((await versions('version 99999999999..'))[0], 200)
+  t.strictSame((await versions('id 00000000-0000-4000-8000-000000000000..'))[0], 200)
+  const rows = Array.from({ length: 205 }, (_, index) => `('app-${1000 + index}')`).join(',')
+  await world.db.query(`INSERT INTO apps (name, owner_id) SELECT v.name, $1 FROM (VALUES ${rows}) v(name)`, [
+    ann.account.id,
+  ])
+  const first = await world.call(ann, 'GET /apps')
+  t.equal(first.status, 206)
+  t.equal(first.body.length, 200)
+  const second = await world.call(ann, 'GET /apps', undefined, { range: String(first.headers['next-range']) })
+  t.equal(second.status, 200)
+  t.equal(second.body.length, 6)
+})
+
+t.test('the OpenAPI document has every route, with what it takes and answers', async (t) => {
+  const world = await startTestApi(t)
+  const document = (await world.call(undefined, 'GET /openapi.json')).body
+  t.equal(document.openapi, '3.1.0')
+  t.strictSame(document, JSON.parse(JSON.stringify(openapiDocument(world.api))))
+  for (const { method, url, permission } of world.api.apiRoutes.filter((r) => !r.url.startsWith('/attach/'))) {
+    const operation = document.paths[url.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
+    t.ok(operation?.summary, `${method} ${url} is described`)
+    t.equal(operation?.security.length, permission === 'public' ? 0 : 2, `${method} ${url} says who may`)
+    t.ok(operation?.responses['4XX'] ?? operation?.responses['4xx'], `${method} ${url} says how it refuses`)
+    if (['POST', 'PUT', 'PATCH'].includes(method) && !url.includes('/actions/stop'))
+      t.ok(operation?.requestBody, `${method} ${url} describes its body`)
+  }
+})
+
+/** Values that break what takes them for granted. */
+const nasty = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 30 }),
+  fc.constantFrom(
+    '',
+    '\0',
+    '../..',
+    '%00',
+    "'; DROP TABLE apps; --",
+    'web.1',
+    '~',
+    '\ud800',
+    'x'.repeat(5_000),
+    '1e999',
+  ),
+  fc.integer(),
+  fc.double(),
+  fc.constant(null),
+  fc.boolean(),
+  fc.array(fc.string(), { maxLength: 3 }),
+  fc.jsonValue({ maxDepth: 4 }),
+)
+
+async function fuzz(world: TestApi, token: string, runs: number): Promise<readonly string[]> {
+  const document = (await world.call(undefined, 'GET /openapi.json')).body
+  const fields = new Map<string, string[]>()
+  for (const route of world.api.apiRoutes) {
+    const operation = document.paths[route.url.replace(/:(\w+)/g, '{$1}')]?.[route.method.toLowerCase()]
+    const schema = operation?.requestBody?.content?.['application/json']?.schema
+    const properties = schema?.properties ?? schema?.anyOf?.[0]?.properties ?? {}
+    fields.set(`${route.method} ${route.url}`, Object.keys(properties))
+  }
+  const routes = world.api.apiRoutes.filter((r) => r.url !== '/openapi.json' && !r.url.startsWith('/attach/'))
+  const broken: string[] = []
+  const request = fc.constantFrom(...routes).chain((route) =>
+    fc.record({
+      route: fc.constant(route),
+      parameters: fc.array(fc.oneof(fc.constantFrom('demo', 'web.1', '2', 'v2'), fc.string({ maxLength: 40 })), {
+        minLength: 4,
+        maxLength: 4,
+      }),
+      body: fc.oneof(
+        fc.dictionary(fc.constantFrom(...(fields.get(`${route.method} ${route.url}`) ?? []), 'A', 'zz'), nasty, {
+          maxKeys: 5,
+        }),
+        nasty,
+      ),
+      range: fc.oneof(fc.constant('id ..'), fc.string({ unit: 'grapheme-ascii', maxLength: 30 })),
+    }),
+  )
+  await fc.assert(
+    fc.asyncProperty(request, async ({ route, parameters, body, range }) => {
+      const values = [...parameters]
+      const url = route.url.replace(/:(\w+)/g, (_, name: string) =>
+        name === 'app' ? 'demo' : encodeURIComponent((values.shift() ?? 'x').replace(/[\ud800-\udfff]/g, 'x')) || 'x',
+      )
+      // Destroying the app would leave nothing to ask.
+      if (route.method === 'DELETE' && route.url === '/apps/:app') return
+      if (route.method === 'DELETE' && route.url.startsWith('/oauth')) return
+      if (route.url === '/apps/:app' && route.method === 'PATCH') return
+      const payload = route.method === 'GET' ? undefined : (JSON.stringify(body) ?? 'null')
+      const answer = await world.call(token, `${route.method} ${url}`, payload, { range: range.trim() })
+      if (answer.status >= 500) broken.push(`${route.method} ${url} ${payload?.slice(0, 200)} → ${answer.status}`)
+    }),
+    { numRuns: runs, endOnFailure: true },
+  )
+  return broken
+}
+
+t.test('nothing that is sent makes it fail', async (t) => {
+  const world = await startTestApi(t, { env: { PAAS_API_RATE_LIMIT: '1000000' } })
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  await world.deploy(app.id)
+  const runs = Number(process.env.PAAS_TEST_FUZZ_RUNS ?? 1_500)
+  t.strictSame(await fuzz(world, ann.token, runs), [])
+  t.strictSame(
+    world.logged.filter((l) => l.level === 'error'),
+    [],
+    'nothing went wrong inside',
+  )
+  t.equal((await world.call(ann, 'GET /apps/demo')).status, 200)
+})

@@ -1,0 +1,520 @@
+// What each noun's routes do to rows and show of them, as the Platform API's clients expect it.
+import t from 'tap'
+import { finishBuild, insertBuild } from '../../server/store/builds.js'
+import { listRestarts } from '../../server/store/formations.js'
+import { listLiveOneOffs, recordDynos } from '../../server/store/dynos.js'
+import { markSlugPruned } from '../../server/store/releases.js'
+import { settleAddOn } from '../../server/store/add-ons.js'
+import { startTestApi } from '../support/api.js'
+
+t.setTimeout(120_000)
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+t.test('apps are created, shown, changed and destroyed', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const made = await world.call(ann, 'POST /apps', { name: 'demo' })
+  t.equal(made.status, 201)
+  t.match(made.body, {
+    id: uuid,
+    name: 'demo',
+    acm: false,
+    archived_at: null,
+    build_stack: { id: uuid, name: 'paas-13' },
+    buildpack_provided_description: null,
+    create_status: 'complete',
+    created_at: instant,
+    git_url: 'http://localhost:5000/demo.git',
+    maintenance: false,
+    organization: null,
+    owner: { id: ann.account.id, email: 'ann@example.com' },
+    region: { id: uuid, name: 'local' },
+    released_at: null,
+    repo_size: null,
+    slug_size: null,
+    space: null,
+    stack: { id: uuid, name: 'paas-13' },
+    team: null,
+    updated_at: instant,
+    web_url: 'http://demo.localhost/',
+  })
+  const suggested = await world.call(ann, 'POST /apps')
+  t.match(suggested.body.name, /^[a-z]+-[a-z]+-\d{5}$/)
+  const taken = await world.call(ann, 'POST /apps', { name: 'demo' })
+  t.match(taken, { status: 422, body: { id: 'invalid_params', message: /taken/ } })
+  t.match(await world.call(ann, 'POST /apps', { name: 'Not Good' }), { status: 422 })
+
+  await world.deploy(made.body.id)
+  const byId = await world.call(ann, `GET /apps/${made.body.id}`)
+  t.match(byId.body, { name: 'demo', slug_size: 12345, buildpack_provided_description: 'Python', released_at: instant })
+  t.equal((await world.call(ann, 'PATCH /apps/demo', { maintenance: true })).body.maintenance, true)
+  t.equal((await world.call(ann, 'PATCH /apps/demo', { name: 'renamed' })).body.web_url, 'http://renamed.localhost/')
+  t.equal((await world.call(ann, 'PATCH /apps/renamed', { build_stack: 'heroku-24' })).body.stack.name, 'paas-13')
+  t.equal((await world.call(ann, 'GET /apps/demo')).status, 404)
+  t.equal((await world.call(ann, 'DELETE /apps/renamed')).body.name, 'renamed')
+  t.match(await world.call(ann, 'GET /apps/renamed'), { status: 404, body: { id: 'not_found', resource: 'app' } })
+  t.match((await world.call(ann, 'GET /account')).body, { id: ann.account.id, email: 'ann@example.com' })
+  t.match((await world.call(ann, 'GET /users/~')).body, { email: 'ann@example.com' })
+})
+
+t.test('config vars are merged into one release a change', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  await world.call(ann, 'POST /apps', { name: 'demo' })
+  t.strictSame((await world.call(ann, 'GET /apps/demo/config-vars')).body, {})
+  const set = await world.call(ann, 'PATCH /apps/demo/config-vars', { GREETING: 'hei', LIMIT: '5' })
+  t.strictSame(set.body, { GREETING: 'hei', LIMIT: '5' })
+  t.strictSame((await world.call(ann, 'PATCH /apps/demo/config-vars', { LIMIT: null })).body, { GREETING: 'hei' })
+  await world.call(ann, 'PATCH /apps/demo/config-vars', { GREETING: 'hei' })
+  const releases = (await world.call(ann, 'GET /apps/demo/releases')).body
+  t.strictSame(
+    releases.map((r: { version: number; description: string }) => `v${r.version} ${r.description}`),
+    ['v1 Initial release', 'v2 Set GREETING, LIMIT config vars', 'v3 Remove LIMIT config var'],
+  )
+  t.strictSame((await world.call(ann, 'GET /apps/demo/releases/2/config-vars')).body, { GREETING: 'hei', LIMIT: '5' })
+  t.match(await world.call(ann, 'PATCH /apps/demo/config-vars', { PORT: '1' }), {
+    status: 422,
+    body: { message: /PORT/ },
+  })
+  t.match(await world.call(ann, 'PATCH /apps/demo/config-vars', { 'no good': '1' }), { status: 422 })
+})
+
+t.test('releases say which is current and which can be rolled back to', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  const first = await world.deploy(app.id, { accountId: ann.account.id, configVars: { A: '1' } })
+  await world.deploy(app.id, { status: 'failed' })
+  const third = await world.deploy(app.id, { processTypes: { web: 'serve', release: 'migrate' } })
+  await world.deploy(app.id, { status: 'pending' })
+  const brief = (r: { version: number; current: boolean; eligible_for_rollback: boolean; status: string }) =>
+    [r.version, r.status, r.current, r.eligible_for_rollback].join(' ')
+  const listed = (await world.call(ann, 'GET /apps/demo/releases')).body
+  t.strictSame(listed.map(brief), [
+    '1 succeeded false false',
+    '2 succeeded false true',
+    '3 failed false false',
+    '4 succeeded true true',
+    '5 pending false false',
+  ])
+  t.match(listed[1], {
+    id: first.id,
+    app: { id: app.id, name: 'demo' },
+    addon_plan_names: [],
+    artifacts: [],
+    created_at: instant,
+    output_stream_url: null,
+    slug: { id: first.slugId },
+    user: { email: 'ann@example.com' },
+  })
+  t.match(listed[3].output_stream_url, /^http:\/\/localhost:5000\/streams\//)
+  t.match(listed[3].user, { email: 'deleted-account' }, 'a release of an account that is gone')
+  for (const reference of ['4', 'v4', third.id])
+    t.equal((await world.call(ann, `GET /apps/demo/releases/${reference}`)).body.id, third.id)
+
+  const back = await world.call(ann, 'POST /apps/demo/releases', { release: first.id })
+  t.match(back, { status: 201, body: { version: 6, description: 'Rollback to v2', slug: { id: first.slugId } } })
+  t.strictSame((await world.call(ann, 'GET /apps/demo/config-vars')).body, { A: '1' })
+  t.equal((await world.call(ann, 'POST /apps/demo/releases', { release: 4 })).status, 201, 'by its number')
+  t.match(await world.call(ann, 'POST /apps/demo/releases', { release: 'v3' }), { status: 422 }, 'a failed one')
+  t.match(await world.call(ann, 'POST /apps/demo/releases', { release: 'v99' }), { status: 404 })
+  await markSlugPruned(world.db, first.slugId ?? '')
+  t.match(await world.call(ann, 'POST /apps/demo/releases', { release: 'v2' }), { status: 410, body: { id: 'gone' } })
+  t.equal((await world.call(ann, 'GET /apps/demo/releases/2')).body.eligible_for_rollback, false)
+  t.match((await world.call(ann, `GET /apps/demo/slugs/${third.slugId}`)).body, {
+    id: third.slugId,
+    commit: 'a'.repeat(40),
+    process_types: { web: 'serve', release: 'migrate' },
+    size: 12345,
+    stack: { name: 'paas-13' },
+  })
+})
+
+t.test('the formation is scaled in every way that clients write it', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  t.match(await world.call(ann, 'PATCH /apps/demo/formation', { updates: [{ type: 'web', quantity: 1 }] }), {
+    status: 422,
+  })
+  await world.deploy(app.id, { processTypes: { web: 'serve', worker: 'work', release: 'migrate' } })
+  const scale = async (update: object) =>
+    (await world.call(ann, 'PATCH /apps/demo/formation', { updates: [update] })).body
+  const brief = (all: { type: string; quantity: number; size: string }[]) =>
+    all.map((f) => `${f.type}=${f.quantity}:${f.size}`)
+  t.strictSame(brief((await world.call(ann, 'GET /apps/demo/formation')).body), ['web=1:Basic', 'worker=0:Basic'])
+  t.strictSame(brief(await scale({ type: 'web', quantity: '2' })), ['web=2:Basic', 'worker=0:Basic'])
+  t.strictSame(brief(await scale({ type: 'web', quantity: '+1' })), ['web=3:Basic', 'worker=0:Basic'])
+  t.strictSame(brief(await scale({ type: 'web', quantity: '-2', size: 'standard-2x' })), [
+    'web=1:Standard-2X',
+    'worker=0:Basic',
+  ])
+  t.strictSame(brief(await scale({ type: 'worker', dyno_size: { name: 'Standard-1X' } })), [
+    'web=1:Standard-2X',
+    'worker=0:Standard-1X',
+  ])
+  const one = await world.call(ann, 'PATCH /apps/demo/formation/worker', { quantity: 4 })
+  t.match(one.body, {
+    id: uuid,
+    type: 'worker',
+    quantity: 4,
+    size: 'Standard-1X',
+    command: 'work',
+    dyno_size: { name: 'Standard-1X' },
+    app: { name: 'demo' },
+  })
+  t.strictSame((await world.call(ann, 'GET /apps/demo/formation/worker')).body, one.body)
+  t.match(await world.call(ann, 'GET /apps/demo/formation/release'), { status: 404 })
+  t.match(await world.call(ann, 'PATCH /apps/demo/formation/clock', { quantity: 1 }), {
+    status: 404,
+    body: { message: /web, worker/ },
+  })
+  t.match(await world.call(ann, 'PATCH /apps/demo/formation/web', { quantity: 'many' }), { status: 422 })
+  t.match(await world.call(ann, 'PATCH /apps/demo/formation/web', { size: 'huge' }), {
+    status: 422,
+    body: { message: /Basic/ },
+  })
+})
+
+t.test('dynos are listed, restarted and stopped, one-offs among them', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  t.match(await world.call(ann, 'POST /apps/demo/dynos', { command: 'ls' }), {
+    status: 422,
+    body: { message: /push first/ },
+  })
+  const release = await world.deploy(app.id)
+  const seen = {
+    type: 'web',
+    size: 'Basic',
+    command: 'serve',
+    state: 'up' as const,
+    releaseId: release.id,
+    releaseVersion: release.version,
+  }
+  await recordDynos(world.db, app.id, [
+    { ...seen, name: 'web.1' },
+    { ...seen, name: 'web.2' },
+  ])
+  const ran = await world.call(ann, 'POST /apps/demo/dynos', {
+    command: 'ls -l',
+    env: { COLUMNS: 80, TERM: 'xterm', GONE: null },
+    size: 'standard-2x',
+    time_to_live: 60,
+  })
+  t.match(ran, {
+    status: 201,
+    body: {
+      name: 'run.1',
+      type: 'run',
+      command: 'ls -l',
+      state: 'starting',
+      size: 'Standard-2X',
+      attach_url: null,
+      release: { version: 2 },
+      app: { name: 'demo' },
+    },
+  })
+  t.match(await listLiveOneOffs(world.db, app.id), [
+    { attached: false, tty: false, env: { COLUMNS: '80', TERM: 'xterm' }, timeToLiveSeconds: 60 },
+  ])
+  const dynos = (await world.call(ann, 'GET /apps/demo/dynos')).body
+  t.strictSame(
+    dynos.map((d: { name: string }) => d.name),
+    ['web.1', 'web.2', 'run.1'],
+  )
+  t.match(dynos[0], {
+    id: uuid,
+    type: 'web',
+    state: 'up',
+    command: 'serve',
+    release: { id: release.id, version: 2 },
+    updated_at: instant,
+  })
+  for (const reference of ['web.1', dynos[0].id])
+    t.equal((await world.call(ann, `GET /apps/demo/dynos/${reference}`)).body.name, 'web.1')
+  t.match((await world.call(ann, 'GET /apps/demo/dynos/run.1')).body, { id: ran.body.id })
+  t.match(await world.call(ann, 'GET /apps/demo/dynos/web.9'), { status: 404, body: { resource: 'dyno' } })
+
+  const restarts = async () => [...(await listRestarts(world.db, app.id)).keys()].sort()
+  t.match(await world.call(ann, 'DELETE /apps/demo/dynos/web.2'), { status: 202, body: {} })
+  t.equal((await world.call(ann, `DELETE /apps/demo/dynos/${dynos[0].id}`)).status, 202, 'by its id')
+  t.strictSame(await restarts(), ['web.1', 'web.2'])
+  t.equal((await world.call(ann, 'DELETE /apps/demo/formations/web')).status, 202)
+  t.equal((await world.call(ann, 'DELETE /apps/demo/dynos')).status, 202)
+  t.strictSame(await restarts(), ['', 'web', 'web.1', 'web.2'])
+  t.equal((await world.call(ann, 'DELETE /apps/demo/formations/clock')).status, 404)
+
+  t.equal((await world.call(ann, 'DELETE /apps/demo/dynos/run.1')).status, 202)
+  t.match(await listLiveOneOffs(world.db, app.id), [{ number: 1, state: 'stopping' }])
+  await world.call(ann, 'POST /apps/demo/dynos', { command: 'sleep 9' })
+  t.equal((await world.call(ann, 'POST /apps/demo/dynos/run.2/actions/stop')).status, 202)
+  await world.call(ann, 'POST /apps/demo/dynos', { command: 'sleep 9', type: 'job' })
+  t.equal((await world.call(ann, 'POST /apps/demo/formations/job/actions/stop')).status, 202)
+  t.match(await listLiveOneOffs(world.db, app.id), [
+    { state: 'stopping' },
+    { state: 'stopping' },
+    { state: 'stopping' },
+  ])
+  t.equal((await world.call(ann, 'POST /apps/demo/formations/web/actions/stop')).status, 202)
+  t.equal((await world.call(ann, 'POST /apps/demo/formations/none/actions/stop')).status, 404)
+})
+
+t.test('add-ons are created, attached, found by any name, detached and destroyed', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  await world.call(ann, 'POST /apps', { name: 'demo' })
+  await world.call(ann, 'POST /apps', { name: 'other' })
+  const wish = {
+    plan: { name: 'heroku-postgresql:essential-0' },
+    config: { version: '17' },
+    attachment: {},
+    confirm: 'demo',
+  }
+  const made = await world.call(ann, 'POST /apps/demo/addons', wish)
+  t.equal(made.status, 201)
+  const { id, name } = made.body
+  t.match(made.body, {
+    name: /^postgresql-[a-z]+-\d{5}$/,
+    state: 'provisioning',
+    addon_service: { name: 'heroku-postgresql' },
+    app: { name: 'demo' },
+    config_vars: ['DATABASE_URL'],
+    plan: {
+      name: 'heroku-postgresql:essential-0',
+      price: { cents: 0, unit: 'month', contract: false, metered: false },
+    },
+    provision_message: /being created/,
+  })
+  t.match((await world.call(ann, `GET /client/v11/databases/${id}/wait_status`)).body, {
+    'waiting?': true,
+    message: /being created/,
+  })
+  await settleAddOn(world.db, id, 'provisioned')
+  t.match((await world.call(ann, `GET /client/v11/databases/${name}/wait_status`)).body, { 'waiting?': false })
+  t.match((await world.call(ann, `GET /client/v11/databases/${name}`)).body, {
+    name,
+    info: [{ name: 'Plan', values: ['essential-0'] }],
+  })
+  t.match((await world.call(ann, 'GET /apps/demo/config-vars')).body, {
+    DATABASE_URL: new RegExp(`^postgres://.*@${name}:5432/`),
+  })
+
+  const attached = await world.call(ann, 'POST /addon-attachments', {
+    addon: { name },
+    app: { name: 'other' },
+    name: 'reports',
+  })
+  t.match(attached, {
+    status: 201,
+    body: {
+      name: 'REPORTS',
+      config_vars: ['REPORTS_URL'],
+      app: { name: 'other' },
+      addon: { name, app: { name: 'demo' } },
+      namespace: null,
+    },
+  })
+  for (const line of ['GET /addons', 'GET /apps/demo/addons', 'GET /apps/other/addons'])
+    t.match((await world.call(ann, line)).body, [{ id, state: 'provisioned' }], line)
+  t.equal((await world.call(ann, `GET /addons/${name}/addon-attachments`)).body.length, 2)
+  t.equal((await world.call(ann, 'GET /addon-attachments')).body.length, 2)
+  t.match((await world.call(ann, 'GET /apps/other/addon-attachments/reports')).body, { id: attached.body.id })
+  t.match((await world.call(ann, `GET /addon-attachments/${attached.body.id}`)).body, { name: 'REPORTS' })
+
+  const resolve = (body: object) => world.call(ann, 'POST /actions/addons/resolve', body)
+  for (const body of [
+    { addon: name },
+    { addon: id },
+    { addon: 'DATABASE', app: 'demo' },
+    { addon: 'DATABASE_URL', app: 'demo' },
+    { addon: 'reports', app: 'other' },
+    { addon: 'heroku-postgresql', app: 'demo' },
+    { addon: name, app: null, addon_service: 'heroku-postgresql' },
+  ])
+    t.match((await resolve(body)).body, [{ id }], JSON.stringify(body))
+  for (const body of [
+    { addon: 'DATABASE' },
+    { addon: 'nothing', app: 'demo' },
+    { addon: 'DATABASE', app: 'other' },
+    { addon: name, addon_service: 'heroku-redis' },
+  ])
+    t.match(await resolve(body), { status: 404, body: { resource: 'add_on' } }, JSON.stringify(body))
+  const resolveAttachment = (body: object) => world.call(ann, 'POST /actions/addon-attachments/resolve', body)
+  for (const body of [
+    { addon_attachment: 'DATABASE_URL', app: 'demo' },
+    { addon_attachment: 'database', app: 'demo' },
+    { addon_attachment: name, app: 'demo' },
+    { addon_attachment: 'heroku-postgresql', app: 'demo', addon_service: 'heroku-postgresql' },
+  ])
+    t.match(
+      (await resolveAttachment(body)).body,
+      [{ name: 'DATABASE', addon: { plan: { name: /^heroku-postgresql:/ } } }],
+      JSON.stringify(body),
+    )
+  t.equal((await resolveAttachment({ addon_attachment: name })).body.length, 2, 'both of them without an app')
+  t.match(await resolveAttachment({ addon_attachment: 'NONE', app: 'demo' }), {
+    status: 404,
+    body: { resource: 'add_on attachment' },
+  })
+
+  const kept = await world.call(ann, `DELETE /apps/demo/addons/${name}`)
+  t.match(kept, { status: 423, body: { id: 'confirmation_required', message: /other/ } })
+  t.match(await world.call(ann, `DELETE /addon-attachments/${attached.body.id}`), {
+    status: 200,
+    body: { name: 'REPORTS' },
+  })
+  t.strictSame((await world.call(ann, 'GET /apps/other/config-vars')).body, {})
+  t.match(await world.call(ann, `DELETE /apps/demo/addons/${name}`, { force: false }), {
+    status: 200,
+    body: { state: 'deprovisioned' },
+  })
+  t.strictSame((await world.call(ann, 'GET /apps/demo/config-vars')).body, {})
+  t.match(await world.call(ann, `GET /addons/${name}`), { status: 404, body: { resource: 'add_on' } })
+  t.match(await world.call(ann, 'POST /apps/demo/addons', { plan: 'heroku-redis' }), {
+    status: 404,
+    body: { resource: 'add_on_service' },
+  })
+  t.match(await world.call(ann, 'POST /apps/demo/addons', { plan: 'heroku-postgresql:giant' }), { status: 422 })
+  t.match(await world.call(ann, 'POST /apps/demo/addons', { plan: 'heroku-postgresql', config: { fork: 'x' } }), {
+    status: 422,
+  })
+})
+
+t.test('domains are the own one and those that were added', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  await world.call(ann, 'POST /apps', { name: 'demo' })
+  const added = await world.call(ann, 'POST /apps/demo/domains', { hostname: 'WWW.Example.com', sni_endpoint: null })
+  t.match(added, {
+    status: 201,
+    body: {
+      hostname: 'www.example.com',
+      kind: 'custom',
+      cname: 'demo.localhost',
+      status: 'succeeded',
+      acm_status: null,
+      sni_endpoint: null,
+    },
+  })
+  const hosts = (await world.call(ann, 'GET /apps/demo/domains')).body.map(
+    (d: { kind: string; hostname: string }) => `${d.kind} ${d.hostname}`,
+  )
+  t.strictSame(hosts, ['heroku demo.localhost', 'custom www.example.com'])
+  for (const reference of ['www.example.com', added.body.id])
+    t.equal((await world.call(ann, `GET /apps/demo/domains/${reference}`)).body.id, added.body.id)
+  t.match((await world.call(ann, 'GET /apps/demo/domains/demo.localhost')).body, { kind: 'heroku', cname: null })
+  t.match(await world.call(ann, 'DELETE /apps/demo/domains/demo.localhost'), { status: 422 })
+  t.match(await world.call(ann, 'POST /apps/demo/domains', { hostname: 'www.example.com' }), {
+    status: 422,
+    body: { message: /in use/ },
+  })
+  t.equal((await world.call(ann, 'DELETE /apps/demo/domains/www.example.com')).status, 200)
+  t.match(await world.call(ann, 'GET /apps/demo/domains/www.example.com'), {
+    status: 404,
+    body: { resource: 'domain' },
+  })
+})
+
+t.test('builds show their output, and buildpacks are set in order', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  const build = await insertBuild(world.db, {
+    appId: app.id,
+    accountId: ann.account.id,
+    commit: 'c'.repeat(40),
+    commitDescription: 'Fix',
+  })
+  t.match((await world.call(ann, `GET /apps/demo/builds/${build.id}/result`)).body, {
+    build: { status: 'pending' },
+    exit_code: null,
+    lines: [],
+  })
+  await finishBuild(world.db, build.id, {
+    status: 'failed',
+    output: '-----> Python\n !     No Procfile\n',
+    failure: 'No Procfile',
+    buildpacks: ['heroku/python'],
+  })
+  const listed = (await world.call(ann, 'GET /apps/demo/builds')).body
+  t.match(listed, [
+    {
+      id: build.id,
+      status: 'failed',
+      failure: 'No Procfile',
+      app: { id: app.id },
+      release: null,
+      slug: null,
+      stack: 'paas-13',
+      buildpacks: [{ name: 'heroku/python' }],
+      source_blob: { version: 'c'.repeat(40), version_description: 'Fix' },
+      user: { email: 'ann@example.com' },
+    },
+  ])
+  const result = (await world.call(ann, `GET /apps/demo/builds/${build.id}/result`)).body
+  t.match(result, {
+    exit_code: 1,
+    lines: [{ stream: 'STDOUT', line: '-----> Python\n' }, { line: ' !     No Procfile\n' }],
+  })
+  const stream = await world.call(undefined, `GET ${new URL(listed[0].output_stream_url).pathname}`)
+  t.equal(stream.text, '-----> Python\n !     No Procfile\n')
+
+  const set = await world.call(ann, 'PUT /apps/demo/buildpack-installations', {
+    updates: [{ buildpack: 'heroku/nodejs' }, { buildpack: { url: 'https://example.com/pack.tgz' } }],
+  })
+  t.strictSame(set.body, [
+    { ordinal: 0, buildpack: { url: 'heroku/nodejs', name: 'heroku/nodejs' } },
+    { ordinal: 1, buildpack: { url: 'https://example.com/pack.tgz', name: 'https://example.com/pack.tgz' } },
+  ])
+  t.strictSame((await world.call(ann, 'GET /apps/demo/buildpack-installations')).body, set.body)
+  t.equal(
+    (await world.call(ann, 'PUT /apps/demo/buildpack-installations', { updates: [{ buildpack: 'file:///etc' }] }))
+      .status,
+    422,
+  )
+  t.strictSame((await world.call(ann, 'PUT /apps/demo/buildpack-installations', { updates: [] })).body, [])
+})
+
+t.test('the catalogue is there, and what Heroku has besides is empty', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  await world.call(ann, 'POST /apps', { name: 'demo' })
+  t.match((await world.call(ann, 'GET /regions')).body, [
+    { name: 'local', description: String, private_capable: false },
+  ])
+  t.match((await world.call(ann, 'GET /stacks/paas-13')).body, { name: 'paas-13', state: 'public', default: true })
+  t.match((await world.call(ann, 'GET /dyno-sizes/standard-1x')).body, { name: 'Standard-1X', memory: 0.5 })
+  t.match((await world.call(ann, 'GET /addon-services/postgresql')).body, { name: 'heroku-postgresql', state: 'ga' })
+  const plans = (await world.call(ann, 'GET /addon-services/heroku-postgresql/plans')).body
+  t.strictSame(
+    plans.filter((p: { default: boolean }) => p.default).map((p: { name: string }) => p.name),
+    ['heroku-postgresql:standard-0'],
+  )
+  const byPlanId = await world.call(ann, 'POST /apps/demo/addons', { plan: { id: plans[0].id } })
+  t.equal(byPlanId.body.plan.id, plans[0].id)
+  for (const url of [
+    '/teams',
+    '/account/features',
+    '/apps/demo/features',
+    '/apps/demo/sni-endpoints',
+    '/apps/demo/log-drains',
+  ])
+    t.strictSame((await world.call(ann, `GET ${url}`)).body, [], url)
+  for (const url of [
+    '/apps/demo/pipeline-couplings',
+    '/account/features/x',
+    '/apps/demo/features/x',
+    '/regions/eu',
+    '/stacks/x',
+    '/dyno-sizes/x',
+    '/addon-services/x',
+  ])
+    t.match(await world.call(ann, `GET ${url}`), { status: 404, body: { id: 'not_found', resource: String } }, url)
+  t.match((await world.call(ann, 'GET /apps/demo/collaborators')).body, [
+    { role: 'owner', user: { email: 'ann@example.com' } },
+  ])
+})

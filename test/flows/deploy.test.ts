@@ -1,0 +1,176 @@
+// Goal: what a user does in the first hour works as written: push, look, configure, scale, roll back, add a domain, destroy.
+// Method: one platform of its own on the real engine; the real git and the built `paas` command; requests through the router.
+import { readFile, writeFile } from 'node:fs/promises'
+import https from 'node:https'
+import path from 'node:path'
+import t from 'tap'
+import { startWorld, until, type World } from '../support/world.js'
+
+let world: World
+let repo: string
+const app = 'first-app'
+
+t.before(async () => {
+  world = await startWorld()
+})
+t.teardown(() => world.stop())
+
+const body = async () => (await world.get(app)).body
+
+t.test('a Node app that is pushed answers at its own name', async (t) => {
+  repo = await world.checkout('node', app)
+  const pushed = await world.push(repo)
+  t.equal(pushed.code, 0, pushed.output)
+  t.match(pushed.output, /-----> Building on paas-13/)
+  t.match(pushed.output, /-----> Discovering process types: web/)
+  t.match(pushed.output, /web\.1 up in [\d.]+ s/)
+  t.match(pushed.output, new RegExp(`Released v2 → http://${app}\\.localhost`))
+  const reply = await world.get(app)
+  t.equal(reply.status, 200)
+  t.match(reply.body, /^Hello from Node\.js v22/)
+  t.equal((await world.get('no-such-app')).status, 404)
+})
+
+t.test('it answers over https with a certificate of the platform’s own CA', async (t) => {
+  const ca = (await world.paas(['certs:ca'])).stdout
+  const status = await new Promise((resolve, reject) => {
+    const options = {
+      host: '127.0.0.1',
+      port: world.config.httpsPort,
+      servername: `${app}.localhost`,
+      ca,
+      headers: { host: `${app}.localhost` },
+    }
+    https.get(options, (response) => resolve(response.resume().statusCode)).once('error', reject)
+  })
+  t.equal(status, 200)
+})
+
+t.test('the same tree pushed again gives the same image', async (t) => {
+  await world.commitAll(repo, 'Nothing changed')
+  t.equal((await world.push(repo)).code, 0)
+  const image = async (version: number) => {
+    const release = await world.api<{ slug: { id: string } }>('GET', `/apps/${app}/releases/${version}`)
+    const tags = await world.engine.listTags(`${world.config.instance}/app-*`)
+    const ids = await Promise.all(tags.map(async (tag) => (await world.engine.findImage(tag))?.id))
+    return { release, ids: new Set(ids) }
+  }
+  t.equal((await image(3)).ids.size, 1)
+})
+
+t.test('a config var is a release, and no request is dropped while dynos are replaced', async (t) => {
+  let failures = 0
+  let answered = 0
+  let stop = false
+  const load = (async () => {
+    while (!stop) {
+      const reply = await world.get(app).catch(() => undefined)
+      if (reply?.status === 200) answered++
+      else failures++
+    }
+  })()
+  const set = await world.paas(['config:set', 'GREETING=Servus', '--app', app])
+  t.equal(set.code, 0, set.output)
+  await until('the new greeting', async () => (await body()).startsWith('Servus'))
+  const restarted = await world.paas(['ps:restart', '--app', app])
+  t.equal(restarted.code, 0, restarted.output)
+  await until('the old dyno to be gone', async () => (await runningDynos(world)).length === 1)
+  stop = true
+  await load
+  t.equal(failures, 0, `${failures} of ${answered + failures} requests failed`)
+  t.ok(answered > 20)
+  t.equal((await world.paas(['config:get', 'GREETING', '--app', app])).stdout.trim(), 'Servus')
+  t.match((await world.paas(['releases', '--app', app])).stdout, /v4\s.*Set GREETING config var/)
+})
+
+t.test('scaling adds dynos and takes them away', async (t) => {
+  const scaled = await world.paas(['ps:scale', 'web=2', '--app', app])
+  t.equal(scaled.code, 0, scaled.output)
+  await until('two dynos up', async () => /web\.2: up/.test((await world.paas(['ps', '--app', app])).stdout))
+  await world.paas(['ps:scale', 'web=1', '--app', app])
+  await until('one dyno', async () => (await runningDynos(world)).length === 1)
+  t.equal((await world.get(app)).status, 200)
+})
+
+t.test('a new version is served, and a rollback brings back code and config', async (t) => {
+  const file = path.join(repo, 'index.js')
+  await writeFile(file, (await readFile(file, 'utf8')).replace('from Node.js', 'from the new'))
+  await world.commitAll(repo, 'Say it otherwise')
+  t.equal((await world.push(repo)).code, 0)
+  t.match(await body(), /^Servus from the new/)
+  const back = await world.paas(['rollback', 'v2', '--app', app])
+  t.equal(back.code, 0, back.output)
+  await until('the first version', async () => (await body()).startsWith('Hello from Node.js'))
+  t.match((await world.paas(['releases', '--app', app])).stdout, /Rollback to v2/)
+})
+
+t.test('a custom domain leads to the app until it is removed', async (t) => {
+  const added = await world.paas(['domains:add', 'www.example.test', '--app', app])
+  t.equal(added.code, 0, added.output)
+  await until('the domain to answer', async () => (await world.get('www.example.test')).status === 200)
+  await world.api('POST', '/apps', { name: 'second-app' })
+  const taken = await world.paas(['domains:add', 'WWW.Example.test', '--app', 'second-app'])
+  t.not(taken.code, 0)
+  t.match(taken.stderr, /in use/)
+  await world.paas(['domains:remove', 'www.example.test', '--app', app])
+  await until('the domain to be unknown', async () => (await world.get('www.example.test')).status === 404)
+  await world.paas(['apps:destroy', 'second-app', '--confirm', 'second-app'])
+})
+
+t.test('maintenance mode answers 503 and is left again', async (t) => {
+  await world.paas(['maintenance:on', '--app', app])
+  await until('the maintenance page', async () => (await world.get(app)).status === 503)
+  await world.paas(['maintenance:off', '--app', app])
+  await until('the app', async () => (await world.get(app)).status === 200)
+  t.pass()
+})
+
+t.test('a one-off dyno runs a command, passes its exit code and reads standard input', async (t) => {
+  const ran = await world.paas(['run', '--app', app, '--no-tty', '--', 'echo $DYNO $GREETING; exit 3'])
+  t.equal(ran.code, 3, ran.output)
+  t.match(ran.stdout, /run\.\d+/)
+  const piped = await world.paas(['run', '--app', app, '--no-tty', '--', 'cat'], { input: 'through the pipe\n' })
+  t.equal(piped.code, 0, piped.output)
+  t.match(piped.stdout, /through the pipe/)
+})
+
+t.test('the log tells what app, router and platform did', async (t) => {
+  const line = (pattern: RegExp) =>
+    until(`a line like ${pattern}`, async () =>
+      pattern.test((await world.paas(['logs', '--num', '500', '--app', app])).stdout),
+    )
+  await line(/app\[web\.1\]: listening on \d+/)
+  await line(
+    /heroku\[router\]: at=info method=GET path="\/" host=first-app\.localhost request_id=\S+ fwd="127\.0\.0\.1" dyno=web\.1 connect=\d+ms service=\d+ms status=200 bytes=\d+ protocol=http/,
+  )
+  await line(/heroku\[web\.1\]: State changed from starting to up/)
+  await line(/app\[api\]: Set GREETING config var by user admin@localhost/)
+  const only = (await world.paas(['logs', '--num', '50', '--dyno', 'router', '--app', app])).stdout.trim().split('\n')
+  t.ok(only.every((l) => l.includes('heroku[router]')))
+})
+
+t.test('a destroyed app leaves nothing behind, and its name is free', async (t) => {
+  const { id } = await world.api<{ id: string }>('GET', `/apps/${app}`)
+  const gone = await world.paas(['apps:destroy', app, '--confirm', app])
+  t.equal(gone.code, 0, gone.output)
+  await until(
+    'its containers to go',
+    async () =>
+      (await world.engine.listContainers({ 'paas.instance': world.config.instance, 'paas.app': id })).length === 0,
+    60_000,
+  )
+  await until(
+    'its images to go',
+    async () => (await world.engine.listTags(`${world.config.instance}/app-${id}`)).length === 0,
+  )
+  t.equal((await world.get(app)).status, 404)
+  await until(
+    'the name to be free',
+    async () => (await world.api<{ name?: string }>('POST', '/apps', { name: app }, [422])).name === app,
+  )
+})
+
+async function runningDynos(w: World) {
+  const all = await w.engine.listContainers({ 'paas.instance': w.config.instance, 'paas.kind': 'dyno' })
+  return all.filter((c) => c.state === 'running')
+}

@@ -1,0 +1,72 @@
+// Goal: the main job: a Django app is pushed and answers with a PostgreSQL of its own.
+import t from 'tap'
+import { startWorld, until, type World } from '../support/world.js'
+
+let world: World
+const app = 'visits'
+
+t.before(async () => {
+  world = await startWorld()
+})
+t.teardown(() => world.stop())
+
+t.test('a first push brings a database, migrates it, and the page counts visits in it', async (t) => {
+  const repo = await world.checkout('django', app)
+  const pushed = await world.push(repo)
+  t.equal(pushed.code, 0, pushed.output)
+  t.match(pushed.output, /Creating postgresql-\S+ .*attached as DATABASE_URL/)
+  t.match(pushed.output, /Release command: python manage\.py migrate/)
+  t.match(pushed.output, /Applying visits\.0001_initial/)
+  t.match(pushed.output, /Discovering process types: web, worker/)
+  t.equal((await world.get(app)).status, 200)
+  const url = (await world.paas(['config:get', 'DATABASE_URL', '--app', app])).stdout
+  t.match(url, /^postgres:\/\/u[0-9a-f]+:p[0-9a-f]+@postgresql-\S+:5432\/d[0-9a-f]+$/m)
+  const again = await world.push(repo)
+  t.match(again.output, /up-to-date/)
+})
+
+t.test('psql and one-off dynos reach the database', async (t) => {
+  const counted = await world.paas([
+    'pg:psql',
+    '--app',
+    app,
+    '--command',
+    'select count(*) > 0 as visited from visits_visit',
+  ])
+  t.equal(counted.code, 0, counted.output)
+  t.match(counted.stdout, /\bt\b/)
+  const info = await world.paas(['pg:info', '--app', app])
+  t.match(info.stdout, /PG Version:?\s+17/)
+})
+
+t.test('the worker runs when it is scaled up, and its lines are in the log', async (t) => {
+  const scaled = await world.paas(['ps:scale', 'worker=1', '--app', app])
+  t.equal(scaled.code, 0, scaled.output)
+  await until(
+    'a line of the worker',
+    async () => (await world.paas(['logs', '--dyno', 'worker.1', '--app', app])).stdout.includes('app[worker.1]'),
+    60_000,
+  )
+  t.pass()
+})
+
+t.test('the database survives the kill of its container', async (t) => {
+  const [server] = await world.engine.listContainers({ 'paas.instance': world.config.instance, 'paas.kind': 'add-on' })
+  await world.engine.killContainer(server?.id ?? '', 'SIGKILL')
+  await until('the app to answer from its database again', async () => (await world.get(app)).status === 200, 60_000)
+  t.pass()
+})
+
+t.test('a destroyed add-on leaves the app without its URL', async (t) => {
+  const [addOn] = (await world.api<{ name: string }[]>('GET', `/apps/${app}/addons`)) as unknown as { name: string }[]
+  const gone = await world.paas(['addons:destroy', addOn?.name ?? '', '--confirm', app, '--app', app])
+  t.equal(gone.code, 0, gone.output)
+  t.equal((await world.paas(['config:get', 'DATABASE_URL', '--app', app])).stdout.trim(), '')
+  await until(
+    'its server to go',
+    async () =>
+      (await world.engine.listContainers({ 'paas.instance': world.config.instance, 'paas.kind': 'add-on' })).length ===
+      0,
+    60_000,
+  )
+})

@@ -1,0 +1,70 @@
+// Goal: a push that fails anywhere leaves the previous release serving and says why in words a newcomer understands.
+// Method: one app with a good release; each bad tree is pushed to it in turn; after each the old version must answer.
+import { cp, readdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import t from 'tap'
+import { projectRoot, startWorld, type World } from '../support/world.js'
+
+let world: World
+let repo: string
+const app = 'steady-app'
+
+t.before(async () => {
+  world = await startWorld({ env: { PAAS_BOOT_TIMEOUT_MS: '5000' } })
+  repo = await world.checkout('node', app)
+  const pushed = await world.push(repo)
+  if (pushed.code !== 0) throw new Error(pushed.output)
+})
+t.teardown(() => world.stop())
+
+const cases: readonly { fixture: string; says: readonly RegExp[] }[] = [
+  { fixture: 'node-two-lockfiles', says: [/package-lock\.json/, /yarn\.lock/] },
+  { fixture: 'python-bad-version', says: [/\.python-version|runtime\.txt/, /3\.13/] },
+  { fixture: 'django-no-gunicorn', says: [/gunicorn/] },
+  { fixture: 'node-crash-on-boot', says: [/web\.1 crashed while starting \(exit code \d+\)/] },
+  { fixture: 'node-never-binds', says: [/R10/, /listens on no port/] },
+  { fixture: 'node-wrong-port', says: [/R10/, /listens on port \d+ instead/] },
+  { fixture: 'node-loopback-only', says: [/R10/, /loopback address only/, /0\.0\.0\.0:\$PORT/] },
+  {
+    fixture: 'release-command-fails',
+    says: [/The release command failed with exit code 1/, /relation "visits" does not exist/],
+  },
+]
+
+for (const { fixture, says } of cases)
+  t.test(`${fixture}: the push is refused with the reason, and the release before it keeps serving`, async (t) => {
+    await replaceTree(fixture)
+    const pushed = await world.push(repo)
+    t.not(pushed.code, 0, pushed.output)
+    t.match(pushed.output, /! \[remote rejected\] HEAD -> master/)
+    for (const pattern of says) t.match(pushed.output, pattern)
+    const reply = await world.get(app)
+    t.equal(reply.status, 200)
+    t.match(reply.body, /^Hello from Node\.js/)
+  })
+
+t.test('a branch that does not deploy is refused with what to do', async (t) => {
+  const pushed = await world.git(['push', 'paas', 'HEAD:refs/heads/feature'], repo)
+  t.not(pushed.code, 0)
+  t.match(pushed.output, /feature:master/)
+})
+
+t.test('a bad Procfile line is named, and a good push afterwards is live', async (t) => {
+  await replaceTree('procfile')
+  const { writeFile } = await import('node:fs/promises')
+  await writeFile(path.join(repo, 'Procfile'), 'web python3 -m http.server $PORT\n')
+  await world.commitAll(repo, 'Forget the colon')
+  const bad = await world.push(repo)
+  t.not(bad.code, 0)
+  t.match(bad.output, /Procfile line 1/)
+  await replaceTree('procfile')
+  const good = await world.push(repo)
+  t.equal(good.code, 0, good.output)
+  t.match((await world.get(app)).body, /Directory listing|Procfile/)
+})
+
+async function replaceTree(fixture: string): Promise<void> {
+  for (const entry of await readdir(repo)) if (entry !== '.git') await rm(path.join(repo, entry), { recursive: true })
+  await cp(path.join(projectRoot, 'test', 'fixtures', 'apps', fixture), repo, { recursive: true })
+  await world.commitAll(repo, `Become ${fixture}`)
+}

@@ -1,0 +1,66 @@
+// Goal: whatever part dies, apps go on or come back by themselves, and the next push works.
+import t from 'tap'
+import { startWorld, until, type World } from '../support/world.js'
+
+let world: World
+let repo: string
+const app = 'tough-app'
+
+t.before(async () => {
+  world = await startWorld()
+  repo = await world.checkout('node', app)
+  const pushed = await world.push(repo)
+  if (pushed.code !== 0) throw new Error(pushed.output)
+})
+t.teardown(() => world.stop())
+
+const answers = () => until('the app to answer', async () => (await world.get(app)).status === 200, 60_000)
+const part = (name: string) => `${world.config.instance}-${name}`
+
+t.test('a second control plane refuses to start', async (t) => {
+  await t.rejects(world.startControlPlane(), /Another control plane is running this platform/)
+})
+
+t.test('with the control plane killed the app serves, and a new one carries on', async (t) => {
+  await world.endControlPlane('SIGKILL')
+  for (let i = 0; i < 20; i++) t.equal((await world.get(app)).status, 200)
+  await world.startControlPlane()
+  t.equal((await world.get(app)).status, 200)
+  await world.commitAll(repo, 'After the kill')
+  t.equal((await world.push(repo)).code, 0)
+})
+
+t.test('a dyno that is killed or removed by hand is replaced', async (t) => {
+  const dyno = async () =>
+    (await world.engine.listContainers({ 'paas.instance': world.config.instance, 'paas.kind': 'dyno' })).find(
+      (c) => c.state === 'running',
+    )
+  const first = await dyno()
+  await world.engine.killContainer(first?.id ?? '', 'SIGKILL')
+  await until('another dyno', async () => ((await dyno())?.id ?? first?.id) !== first?.id)
+  await answers()
+  const second = await dyno()
+  await world.engine.removeContainer(second?.id ?? '', { force: true })
+  await until('a third dyno', async () => ((await dyno())?.id ?? second?.id) !== second?.id)
+  await answers()
+  t.pass()
+})
+
+t.test('a router that is killed comes back with its table', async (t) => {
+  await world.engine.killContainer(part('router'), 'SIGKILL')
+  await world.engine.startContainer(part('router'))
+  await answers()
+  t.pass()
+})
+
+t.test('a platform database that is killed stops no app, and the API recovers', async (t) => {
+  await world.engine.killContainer(part('database'), 'SIGKILL')
+  t.equal((await world.get(app)).status, 200)
+  await world.engine.startContainer(part('database'))
+  // The lock went with the connection: the control plane ends, and its supervisor starts it again.
+  await world.controlPlaneEnded()
+  await world.startControlPlane()
+  await answers()
+  await world.commitAll(repo, 'After the database')
+  t.equal((await world.push(repo)).code, 0)
+})
