@@ -30,7 +30,7 @@ export async function attachTo(context: AttachContext, oneOff: OneOff): Promise<
   const { engine, db } = context
   const id = await createdContainer(context, oneOff)
   const streams = await engine.attachContainer(id, { stdin: true, tty: oneOff.tty })
-  const exitCode = engine.waitContainer(id).finally(() => context.nudge(oneOff.appId))
+  const exitCode = engine.waitContainer(id, { next: true }).finally(() => context.nudge(oneOff.appId))
   exitCode.catch(() => {})
   failpoint('one-off.before-attached-start')
   await moveOneOff(db, oneOff.id, 'up')

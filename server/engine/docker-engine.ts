@@ -66,11 +66,11 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
       calling('listing containers', async () =>
         (await docker.listContainers({ all: true, filters: labelFilter(labels) })).map(toContainer),
       ),
-    waitContainer: (id) =>
-      calling(
-        `waiting for container ${id}`,
-        async () => ((await container(id).wait()) as { StatusCode: number }).StatusCode,
-      ),
+    waitContainer: (id, o = {}) =>
+      calling(`waiting for container ${id}`, async () => {
+        const ended = await container(id).wait({ condition: o.next ? 'next-exit' : 'not-running' })
+        return (ended as { StatusCode: number }).StatusCode
+      }),
     attachContainer: (id, o) => calling(`attaching to container ${id}`, () => attachTo(docker, id, o)),
     resizeContainer: (id, columns, rows) =>
       settling(`resizing container ${id}`, [404, 409], () => container(id).resize({ w: columns, h: rows })),

@@ -73,7 +73,8 @@ export function imageCalls(docker: Docker): ImageCalls {
         const found = await docker.listImages({
           filters: JSON.stringify({ reference: [repository] }) as unknown as string,
         })
-        return found.flatMap((image) => image.RepoTags ?? []).filter((tag) => tag.startsWith(`${repository}:`))
+        const fits = new RegExp(`^${repository.split('*').map(escapeRegExp).join('[^/]*')}:[^/]+$`)
+        return found.flatMap((image) => image.RepoTags ?? []).filter((tag) => fits.test(tag))
       }),
     loadImage: (archive) =>
       calling('loading an image', async () => {
@@ -130,6 +131,10 @@ export function imageCalls(docker: Docker): ImageCalls {
         docker.getImage(reference).remove({ force: o.force ?? false }),
       ),
   }
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
 function splitReference(tag: string): [string, string] {

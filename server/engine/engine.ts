@@ -219,7 +219,7 @@ export interface Engine {
 
   findImage(reference: string): Promise<Image | undefined>
   listImages(labels: Labels): Promise<Image[]>
-  /** Full references (`repository:tag`) of one repository's images. */
+  /** Full references (`repository:tag`) of the images whose repository fits; `*` stands for any part without a slash. */
   listTags(repository: string): Promise<string[]>
   /** Loads a docker-archive; layers the engine already has may be left out of it where `containerdImageStore` is false. */
   loadImage(archive: Readable): Promise<void>
@@ -244,8 +244,8 @@ export interface Engine {
   findContainer(idOrName: string): Promise<ContainerDetail | undefined>
   /** All containers, ended ones too, that carry every label given. */
   listContainers(labels: Labels): Promise<Container[]>
-  /** Resolves with the exit code of the next (or the past) end. */
-  waitContainer(id: string): Promise<number>
+  /** Resolves with the exit code once it is not running; with `next`, of its next end, so it can be asked before the start. */
+  waitContainer(id: string, options?: { readonly next?: boolean }): Promise<number>
   /** Attach before start, so that no output is lost. */
   attachContainer(id: string, options: { readonly stdin: boolean; readonly tty: boolean }): Promise<ProcessStreams>
   resizeContainer(id: string, columns: number, rows: number): Promise<void>

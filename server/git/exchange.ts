@@ -5,13 +5,12 @@
  * A request ends before its time when the client leaves, falls silent or takes too long, or the server closes. Git ends with
  * it, unless `keepGit` says that git must be let run (a push whose answer is on its way); then its output is read and dropped.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { GitRun } from './git-transport.js'
 import type { GitLimits } from './push-request.js'
 import { BodyError, type BodyFault, drained, type RequestBody } from './request-body.js'
 
 export interface ExchangeInput {
-  readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly run: GitRun
   /** Not read from yet, or only its head; none for a list of refs. */

@@ -48,7 +48,7 @@ async function readCommands(body: RequestBody): Promise<CommandList | 'probe' | 
 }
 
 async function runPush(work: GitWork, body: RequestBody, commands: CommandList): Promise<void> {
-  const { request, response, account, appName, repository, deps, pushes } = work
+  const { response, account, appName, repository, deps, pushes } = work
   const begun = Date.now()
   const run = await deps.transport.push({ repositoryPath: repository.path, commands })
   const limit = deps.limits.pushesPerAccount
@@ -68,7 +68,6 @@ async function runPush(work: GitWork, body: RequestBody, commands: CommandList):
   let exitCode: number | null = null
   try {
     exitCode = await exchange({
-      request,
       response,
       run,
       body,

@@ -20,11 +20,10 @@ function serviceLine(service: GitServiceName): string {
 }
 
 export async function advertiseRefs(work: GitWork, service: GitServiceName): Promise<void> {
-  const { request, response, repository, deps } = work
+  const { response, repository, deps } = work
   const protocol = service === 'upload-pack' ? protocolOf(work) : undefined
   const run = await deps.transport.advertise({ service, repositoryPath: repository.path, protocol })
   await exchange({
-    request,
     response,
     run,
     body: undefined,
@@ -40,7 +39,6 @@ export async function serveFetch(work: GitWork): Promise<void> {
   const { request, response, repository, deps } = work
   const run = await deps.transport.fetch({ repositoryPath: repository.path, protocol: protocolOf(work) })
   await exchange({
-    request,
     response,
     run,
     body: new RequestBody(request, { ...deps.limits, maxBytes: maxFetchBytes }),

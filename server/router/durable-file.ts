@@ -2,19 +2,20 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Replaces a file at once and durably; a reader sees the old text or the new one. */
+export interface FileText {
+  readonly file: string
+  readonly text: string
+}
+
+/** Replaces files at once and durably, each after the one before it; a reader of one sees the old text or the new. */
+export async function replaceInOrder(files: readonly FileText[], mode = 0o600): Promise<void> {
+  await Promise.all(files.map(({ file, text }) => writeFlushed(besideOf(file), text, mode)))
+  for (const { file } of files) await rename(besideOf(file), file)
+  await Promise.all([...new Set(files.map(({ file }) => path.dirname(file)))].map(flushFolder))
+}
+
 export async function writeDurably(file: string, text: string, mode = 0o600): Promise<void> {
-  const beside = `${file}.next`
-  const handle = await open(beside, 'w', mode)
-  try {
-    await handle.writeFile(text)
-    await handle.chmod(mode)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(beside, file)
-  await syncFolder(path.dirname(file))
+  await replaceInOrder([{ file, text }], mode)
 }
 
 /** As `writeDurably`, but a file that already holds the text is left alone. */
@@ -43,7 +44,23 @@ export function isCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code))
 }
 
-async function syncFolder(dir: string): Promise<void> {
+/** What a write that was cut off leaves behind. */
+export function besideOf(file: string): string {
+  return `${file}.next`
+}
+
+async function writeFlushed(file: string, text: string, mode: number): Promise<void> {
+  const handle = await open(file, 'w', mode)
+  try {
+    await handle.writeFile(text)
+    await handle.chmod(mode)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function flushFolder(dir: string): Promise<void> {
   const handle = await open(dir, 'r')
   try {
     await handle.sync()

@@ -1,8 +1,7 @@
 /** Writes the router's folder. What is there already isn't written again, so a publish costs what it changes. */
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Certificates } from './certificates.js'
-import { ensureFolder, keepDurable, writeDurably } from './durable-file.js'
+import { besideOf, ensureFolder, type FileText, readIfThere, removeFile, replaceInOrder } from './durable-file.js'
 import { type Layout, certifiedHosts, layoutOf } from './layout.js'
 import type { RouterSettings } from './options.js'
 import type { RouterPaths } from './paths.js'
@@ -22,31 +21,37 @@ export function createRouterFiles(
   paths: RouterPaths,
   certificates: Certificates,
 ): RouterFiles {
+  /** What the files are known to hold. */
   const written = new Map<string, string>()
-  const keep = async (file: string, text: string) => {
-    if (written.get(file) === text) return
-    if (written.has(file)) await writeDurably(file, text)
-    else await keepDurable(file, text)
-    written.set(file, text)
+
+  const keep = async (files: readonly FileText[]) => {
+    const changed: FileText[] = []
+    for (const { file, text } of files)
+      if ((written.get(file) ?? (await readIfThere(file))) !== text) changed.push({ file, text })
+    await replaceInOrder(changed)
+    for (const { file, text } of files) written.set(file, text)
   }
+
   return {
     async prepare() {
-      for (const dir of [paths.dir, path.dirname(paths.hostsMap), paths.errorsDir, paths.runDir, paths.jailDir])
-        await ensureFolder(dir)
-      for (const [name, text] of renderPages(paths)) await keep(path.join(paths.errorsDir, name), text)
-      await keep(paths.codesMap, renderCodes())
+      for (const dir of [paths.dir, path.dirname(paths.hostsMap), paths.errorsDir]) await ensureFolder(dir)
+      // Sockets in the jail are open to anybody who gets this far.
+      await ensureFolder(paths.runDir, 0o700)
+      await ensureFolder(paths.jailDir)
       for (const file of [paths.config, paths.table, paths.hostsMap, paths.slotsMap, paths.certList])
-        await rm(`${file}.next`, { force: true })
+        await removeFile(besideOf(file))
+      const pages = [...renderPages(paths)].map(([name, text]) => ({ file: path.join(paths.errorsDir, name), text }))
+      await keep([...pages, { file: paths.codesMap, text: renderCodes() }])
     },
     async write(placement) {
       const layout = layoutOf(placement, settings.domain)
-      await keep(paths.table, renderPlacement(placement))
-      await Promise.all([
-        keep(paths.hostsMap, renderMap(layout.hosts)),
-        keep(paths.slotsMap, renderMap(layout.slots)),
-        keep(paths.certList, certList(layout, certificates)),
+      await keep([
+        { file: paths.table, text: renderPlacement(placement) },
+        { file: paths.hostsMap, text: renderMap(layout.hosts) },
+        { file: paths.slotsMap, text: renderMap(layout.slots) },
+        { file: paths.certList, text: certList(layout, certificates) },
+        { file: paths.config, text: renderConfig(layout, placement.slotCount, settings, paths) },
       ])
-      await keep(paths.config, renderConfig(layout, placement.slotCount, settings, paths))
     },
   }
 }

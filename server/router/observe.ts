@@ -1,5 +1,5 @@
 /** Reads what a running HAProxy holds. The parsers are pure; the reply formats are HAProxy's, quoted where they matter. */
-import { type Layout, platformSlot } from './layout.js'
+import type { Layout } from './layout.js'
 import type { RouterPaths } from './paths.js'
 
 /** One life of an HAProxy process, and the configuration it started from. */
@@ -50,7 +50,7 @@ export function parseServers(reply: string): { servers: Map<string, string>; par
     if (line === '' || line.startsWith('#')) continue
     const row = line.split(' ')
     const backend = column(row, 'be_name')
-    if (backend === platformSlot) continue
+    if (!backend.startsWith('slot_')) continue
     const server = `${backend}/${column(row, 'srv_name')}`
     if ((Number(column(row, 'srv_admin_state')) & outOfRotation) !== 0) parked.add(server)
     else servers.set(server, `${column(row, 'srv_addr')}:${column(row, 'srv_port')}`)

@@ -5,6 +5,10 @@
  * what a client sent under these names, or under spellings that CGI-like gateways confuse with them, is removed before
  * ours are set. Only `X-Forwarded-For` keeps the client's value, with the address we saw appended, as on Heroku.
  * Hop-by-hop headers go first, so that `Connection: x-forwarded-for` can't make a later hop drop one of ours.
+ *
+ * A process that a reload left behind still hears its open connections, but its servers can't be changed any more. So
+ * from that moment it hands each request to the process that came after it, through the `relay` frontend on a socket in
+ * the jail; headers have been set by then.
  */
 import { platformSlot } from './layout.js'
 import type { RouterSettings } from './options.js'
@@ -16,19 +20,25 @@ export const healthPath = '/.well-known/router-health'
 /** How HAProxy is told to send a page of ours. */
 export const asPage = 'content-type "text/html; charset=utf-8" hdr Cache-Control no-store'
 
-/** One JSON object a request; `access-log.ts` reads it. */
-const logFormat = [
-  '%{+json}o',
-  '%(at:sint)[request_date(ms)] %(app)[var(txn.app)] %(code)[var(txn.code)] %(server)s',
-  '%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(tls)sslv',
-  '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts',
-].join(' ')
-
-export function renderFrontend(settings: RouterSettings, paths: RouterPaths): string {
-  return [binds(settings, paths), whoIsAsked(settings, paths), headers, repeating, routing].join('\n')
+export function renderFrontends(settings: RouterSettings, paths: RouterPaths): string {
+  const lookup = whoIsAsked(settings, paths)
+  return [
+    ...[publicFrontend(settings, paths), refusals(paths), lookup, headers, repeating, leaving, routing],
+    ...[relayFrontend(settings, paths), lookup, repeating, routing],
+  ].join('\n')
 }
 
-function binds(settings: RouterSettings, paths: RouterPaths): string {
+/** One JSON object a request; `access-log.ts` reads it. */
+function logFormat(tls: string): string {
+  return [
+    '%{+json}o',
+    '%(at:sint)[request_date(ms)] %(app)[var(txn.app)] %(code)[var(txn.code)] %(server)s',
+    `%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(tls)${tls}`,
+    '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts',
+  ].join(' ')
+}
+
+function publicFrontend(settings: RouterSettings, paths: RouterPaths): string {
   const address = settings.bind.includes(':') ? `ipv6@${settings.bind}` : `ipv4@${settings.bind}`
   return `defaults clients
   mode http
@@ -45,22 +55,27 @@ frontend public from clients
   bind ${address}:${settings.httpPort}
   bind ${address}:${settings.httpsPort} ssl crt ${paths.defaultCert} crt-list ${paths.certList} alpn h2,http/1.1
   log global
-  log-format "${logFormat}"
+  log-format "${logFormat('sslv')}"
+`
+}
+
+/** What is answered without asking anybody. */
+function refusals(paths: RouterPaths): string {
+  return `  acl has_sni ssl_fc_has_sni
+  acl sni_is_host ssl_fc_sni,lower,strcmp(txn.host) eq 0
+  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
+  http-request deny deny_status 405 if METH_CONNECT
+  http-request return status 414 if { pathq,length gt 8192 }
+  http-request set-var(txn.code) str(H31) if has_sni !sni_is_host
+  http-request return status 421 ${asPage} lf-file ${paths.errorsDir}/misdirected.html if has_sni !sni_is_host
 `
 }
 
 /** The host decides: the map's slot, else the slot of the wildcard one label up, else nobody's. */
-function whoIsAsked(settings: RouterSettings, paths: RouterPaths): string {
-  return `  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
-  http-request deny deny_status 405 if METH_CONNECT
-  http-request return status 414 if { pathq,length gt 8192 }
-  acl misdirected ssl_fc_has_sni
-  acl sni_is_host ssl_fc_sni,lower,strcmp(txn.host) eq 0
-  http-request set-var(txn.code) str(H31) if misdirected !sni_is_host
-  http-request return status 421 ${asPage} lf-file ${paths.errorsDir}/misdirected.html if misdirected !sni_is_host
-  http-request set-var(txn.slot) var(txn.host),map_str(${paths.hostsMap})
-  http-request set-var(txn.slot) var(txn.host),regsub("^[^.]+","*"),map_str(${paths.hostsMap}) unless { var(txn.slot) -m found }
-  http-request set-var(txn.app) var(txn.slot),map_str(${paths.slotsMap})
+function whoIsAsked(settings: RouterSettings, { hostsMap, slotsMap }: RouterPaths): string {
+  return `  http-request set-var(txn.slot) var(txn.host),map_str(${hostsMap})
+  http-request set-var(txn.slot) var(txn.host),regsub("^[^.]+","*"),map_str(${hostsMap}) unless { var(txn.slot) -m found }
+  http-request set-var(txn.app) var(txn.slot),map_str(${slotsMap})
   http-request return status 200 content-type text/plain string "ok" if { path ${healthPath} } !{ var(txn.app) -m found }
   http-request set-timeout client ${settings.apiIdleTimeoutMs} if { var(txn.slot) -m str ${platformSlot} }
 `
@@ -96,11 +111,14 @@ const headers = `  acl has_upgrade req.hdr(upgrade) -m found
 const repeating = `  acl repeatable method GET HEAD OPTIONS
   acl has_body req.hdr(content-length) -m found
   acl has_body req.hdr(transfer-encoding) -m found
-  http-request set-var(txn.once) bool(true) if !repeatable or has_body
   acl once var(txn.once) -m bool
+  http-request set-var(txn.once) bool(true) if !repeatable or has_body
   http-request set-bc-tos 4 if once
-  http-request set-header connection close if once !has_upgrade
+  http-request set-header connection close if once !{ req.hdr(upgrade) -m found }
   http-request disable-l7-retry if once or { http_first_req }
+`
+
+const leaving = `  use_backend successor if { stopping }
 `
 
 const routing = `  # The app's own 502 and 504 pass; ours are 503, as Heroku's are.
@@ -110,3 +128,36 @@ const routing = `  # The app's own 502 and 504 pass; ours are 503, as Heroku's a
   use_backend state_%[var(txn.app),word(1,:)] if { var(txn.app) -m found }
   default_backend no_app
 `
+
+function relayFrontend(settings: RouterSettings, paths: RouterPaths): string {
+  return `defaults relayed from clients
+  timeout client ${settings.apiIdleTimeoutMs}
+  unique-id-format %[req.hdr(x-request-id)]
+
+frontend relay from relayed
+  bind unix@${paths.jailDir}/relay.sock mode 666
+  log global
+  log-format "${logFormat('[var(txn.tls)]')}"
+  http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
+  http-request set-var(txn.fwd) req.fhdr(x-forwarded-for)
+  http-request set-var(txn.tls) str(TLS) if { req.hdr(x-forwarded-proto) -m str https }
+`
+}
+
+/** The way from a leaving process to its successor, who has all the deadlines. */
+export function renderSuccessor(settings: RouterSettings): string {
+  return `defaults successors
+  mode http
+  timeout connect 5s
+  timeout server ${settings.apiIdleTimeoutMs}
+  timeout tunnel ${settings.apiIdleTimeoutMs}
+  option abortonclose
+  option http-server-close
+  http-reuse never
+  retries 3
+  http-response set-var(txn.answered) bool(true)
+
+backend successor from successors
+  server relay unix@/relay.sock
+`
+}

@@ -13,7 +13,7 @@ import type { RouterSettings } from './options.js'
 import type { Page } from './pages.js'
 import { failurePage, misdirectedPage, noAppPage, renderPage, statePages } from './pages.js'
 import type { RouterPaths } from './paths.js'
-import { asPage, renderFrontend } from './render-frontend.js'
+import { asPage, renderFrontends, renderSuccessor } from './render-frontend.js'
 
 /** `haproxy.cfg`. Its first lines carry a mark of everything but the servers; `configMark` reads the same. */
 export function renderConfig(layout: Layout, slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
@@ -81,7 +81,8 @@ ring access
   timeout server 10s
   server control_plane unix@/log.sock log-proto octet-count
 `,
-    renderFrontend(settings, paths),
+    renderFrontends(settings, paths),
+    renderSuccessor(settings),
     statesPart(paths),
     platformPart(settings),
     dynoPart(settings, paths),

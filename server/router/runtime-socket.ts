@@ -50,7 +50,7 @@ export function ask(socketPath: string, command: string, timeoutMs = deadlineMs)
 const answers: readonly [RegExp, RegExp][] = [
   [/^add server /, /^New server registered\./],
   [/^del server /, /^Server deleted\./],
-  [/^set server \S+ addr /, /^(IP changed|no need to change the addr|port changed)/i],
+  [/^set server \S+ addr /, /^(IP changed|port changed|nothing changed)/i],
   [/^new ssl cert /, /^New empty certificate store/],
   [/^set ssl cert /, /^Transaction (created|updated)/],
   [/^commit ssl cert /, /Success!/],
@@ -69,9 +69,10 @@ export async function tell(socketPath: string, command: string): Promise<void> {
 /** Asks a process that a reload left behind. It may be gone any moment: then its answer is empty. */
 export async function askLeaving(pid: number, command: string, paths: RouterPaths): Promise<string> {
   try {
-    return await ask(paths.masterSocket, `@!${pid} ${command}`)
+    const reply = await ask(paths.masterSocket, `@!${pid} ${command}`)
+    return reply.startsWith("Can't find the target PID") ? '' : reply
   } catch (error) {
-    if (isAway(error)) return ''
+    if (isAway(error) || isCode(error, 'ECONNRESET', 'EPIPE')) return ''
     throw error
   }
 }

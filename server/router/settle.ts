@@ -3,16 +3,17 @@
  *
  * Small differences go by command. Where a command is refused, what was remembered was wrong: it is read again and the
  * difference tried once more. What still can't be had by commands, or is part of the configuration itself (its row of
- * slots, its settings), is had by a reload, since the files are always current.
+ * slots, its settings), is had by a reload, since the files are always current. The process that a reload leaves behind
+ * needs no commands: it hands new requests to its successor.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { changes } from './changes.js'
 import { RouterError } from './errors.js'
 import { certifiedHosts, type Layout } from './layout.js'
 import type { Held, Memory } from './memory.js'
-import { observe, type ProcessInfo, parseInfo } from './observe.js'
+import { type ProcessInfo, parseInfo } from './observe.js'
 import type { RouterPaths } from './paths.js'
-import { ask, askLeaving, CommandRefused, isAway, tell } from './runtime-socket.js'
+import { ask, CommandRefused, isAway, tell } from './runtime-socket.js'
 
 /** What HAProxy should hold. The files hold it already. */
 export interface Wanted {
@@ -67,7 +68,6 @@ async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPa
   for (const [file, host] of files)
     if (!held.certificates.has(file)) await addCertificate(file, host, await wanted.certificatePem(host), paths)
   for (const command of changes(held.layout, wanted.layout, held.parked, paths)) await tell(paths.adminSocket, command)
-  for (const pid of memory.leaving()) await tellLeaving(pid, wanted.layout, paths)
   for (const file of held.certificates) if (!files.has(file)) await removeCertificate(file, paths)
 
   const parked = new Set([...held.parked, ...held.layout.servers.keys()])
@@ -95,16 +95,6 @@ async function reloadProcess(paths: RouterPaths, before: ProcessInfo | undefined
     if (Date.now() > deadline) throw new Error('the reloaded HAProxy did not answer in time')
     if (inARow === 0) await delay(10)
   }
-}
-
-/**
- * A process on its way out still takes requests on connections that are open, so it is told of every change. It is read
- * afresh each time, there is seldom one. Slots that only the new process has are refused by it; it needs none of them.
- */
-async function tellLeaving(pid: number, layout: Layout, paths: RouterPaths): Promise<void> {
-  const query = (command: string) => askLeaving(pid, command, paths)
-  const seen = await observe(query, paths)
-  for (const command of changes(seen.layout, layout, seen.parked, paths)) await query(command)
 }
 
 async function addCertificate(file: string, host: string, pem: string, paths: RouterPaths): Promise<void> {

@@ -56,7 +56,7 @@ export async function startWorld(
 ): Promise<World> {
   const { db, url: databaseUrl } = await startTestDatabase(t)
   const engine = createDockerEngine({ socketPath: '/var/run/docker.sock' })
-  const dataDir = await mkdtemp(path.join(tmpdir(), `${place.instance}-`))
+  const dataDir = await mkdtemp(path.join(tmpdir(), `${place.instance}-test-`))
   const config = worldConfig(place.instance, place.subnets, dataDir)
   const sweep = async () => {
     const labels = { 'paas.instance': place.instance }

@@ -73,7 +73,7 @@ t.test('build scripts have the development dependencies, the dyno has not', asyn
   t.match(first.log, /-----> Running build\n[\s\S]*-----> Pruning devDependencies\n/)
   t.equal((await entries(first.tars.get('app'))).get('app/dist/x.txt')?.text, '120000hello')
   t.notOk([...(await entries(first.tars.get('node_modules'))).keys()].some((name) => name.includes('/ms/')))
-  t.match(first.header, { layers: [{ name: 'node' }, { name: 'node-build', launch: false, new: false }, { name: 'node_modules' }] })
+  t.match(first.header, { layers: [{ name: 'node' }, { name: 'node-build', launch: false, new: false }, { name: 'node_modules', new: true }] })
 
   const second = await app.build({ ...files, 'index.js': 'console.log(2)\n' }, { config: { GREETING: 'again' } })
   t.notMatch(second.log, /Installing|Pruning/)
@@ -141,7 +141,7 @@ t.test('yarn and pnpm install from their lockfiles', async (t) => {
   t.same(first.header?.process_types, { web: 'yarn start' })
   const second = await yarn.build(yarnFiles)
   t.notMatch(second.log, /Install/)
-  t.same(second.header?.layers.map((layer) => [layer.name, layer.new]), [['node', false], ['node_modules', false], ['yarn', false]])
+  t.same(second.header?.layers.map((layer) => [layer.name, layer.new]), [['node', false], ['yarn', false], ['node_modules', false]])
 
   const pnpm = scratchApp()
   const lock = `lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      ms:\n        specifier: 2.1.3\n        version: 2.1.3\npackages:\n  ms@2.1.3:\n    resolution: {integrity: ${ms}}\nsnapshots:\n  ms@2.1.3: {}\n`

@@ -186,8 +186,7 @@ export class Dyno {
   /** Waits until the dyno answers on its port and returns the response; throws with its log after 20 seconds. */
   async get(target = '/', init: RequestInit = {}): Promise<Response> {
     const deadline = Date.now() + 20_000
-    const { NetworkSettings } = await this.container.inspect()
-    const address = NetworkSettings.Networks.bridge?.IPAddress ?? ''
+    const address = await this.address()
     for (;;) {
       try {
         return await fetch(`http://${address}:5000${target}`, { redirect: 'manual', ...init })
@@ -200,6 +199,15 @@ export class Dyno {
     }
   }
 
+  async address(): Promise<string> {
+    const { NetworkSettings } = await this.container.inspect()
+    return NetworkSettings.Networks.bridge?.IPAddress ?? ''
+  }
+
+  async signal(signal: string): Promise<void> {
+    await this.container.kill({ signal })
+  }
+
   /** Runs a command beside the app's process and returns what it prints. */
   async exec(command: readonly string[]): Promise<string> {
     const exec = await this.container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
@@ -210,10 +218,6 @@ export class Dyno {
   /** Waits for the process to end and returns its exit code. */
   async ended(): Promise<number> {
     return (await this.container.wait()).StatusCode
-  }
-
-  get id(): string {
-    return this.container.id
   }
 }
 

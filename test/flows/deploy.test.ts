@@ -6,6 +6,8 @@ import path from 'node:path'
 import t from 'tap'
 import { startWorld, until, type World } from '../support/world.js'
 
+t.setTimeout(400_000)
+
 let world: World
 let repo: string
 const app = 'first-app'

@@ -2,6 +2,8 @@
 import t from 'tap'
 import { startWorld, until, type World } from '../support/world.js'
 
+t.setTimeout(400_000)
+
 let world: World
 const app = 'visits'
 

@@ -5,6 +5,8 @@ import path from 'node:path'
 import t from 'tap'
 import { projectRoot, startWorld, type World } from '../support/world.js'
 
+t.setTimeout(400_000)
+
 let world: World
 let repo: string
 const app = 'steady-app'

@@ -21,49 +21,53 @@ async function countingApp(t: { teardown(fn: () => unknown): void }, name: strin
   return app
 }
 
-t.test('two hundred changes under load: no failure, and nothing for a dyno that is out', async (t) => {
-  const u = await routerUnderTest(t, { slotRestMs: 100 })
-  await u.start()
-  const dynos = await Promise.all(Array.from({ length: 6 }, () => countingApp(t, 'one')))
-  const other = await countingApp(t, 'two')
-  const pick = (i: number) => [dynos[i % 6], dynos[(i + 1) % 6]].flatMap((dyno) => (dyno === undefined ? [] : [dyno]))
-  await publish(u.router, routes('one', pick(0)))
-  const running = load(u.httpPort, 'one.localhost', { expect: 'one' })
-  const durations: number[] = []
-  let strays = 0
-  for (let i = 1; i <= 200; i++) {
-    const table = [
-      routes('one', pick(i)),
-      routes('two', [other], i % 3 ? 'up' : 'maintenance'),
-      ...(i % 5 ? [routes('three', [other])] : []),
-    ]
-    const started = performance.now()
-    await publish(u.router, ...table)
-    durations.push(performance.now() - started)
-    const out = dynos.filter((dyno) => !pick(i).includes(dyno))
-    await until('what was in flight is done', async () => {
-      const inFlight = await Promise.all(
-        out.flatMap((dyno) => [1, 2].map((n) => u.router.inFlight('id-one', backendName(n, dyno.port)))),
-      )
-      return inFlight.every((n) => n === 0)
-    })
-    const before = out.map((dyno) => dyno.requests)
-    if (i % 10 === 0) {
-      await delay(20)
-      await u.router.housekeep()
+t.test(
+  'two hundred changes under load: no failure, and nothing for a dyno that is out',
+  { timeout: 90_000 },
+  async (t) => {
+    const u = await routerUnderTest(t, { slotRestMs: 100 })
+    await u.start()
+    const dynos = await Promise.all(Array.from({ length: 6 }, () => countingApp(t, 'one')))
+    const other = await countingApp(t, 'two')
+    const pick = (i: number) => [dynos[i % 6], dynos[(i + 1) % 6]].flatMap((dyno) => (dyno === undefined ? [] : [dyno]))
+    await publish(u.router, routes('one', pick(0)))
+    const running = load(u.httpPort, 'one.localhost', { expect: 'one', pauseMs: () => 1 })
+    const durations: number[] = []
+    let strays = 0
+    for (let i = 1; i <= 200; i++) {
+      const table = [
+        routes('one', pick(i)),
+        routes('two', [other], i % 3 ? 'up' : 'maintenance'),
+        ...(i % 5 ? [routes('three', [other])] : []),
+      ]
+      const started = performance.now()
+      await publish(u.router, ...table)
+      durations.push(performance.now() - started)
+      const out = dynos.filter((dyno) => !pick(i).includes(dyno))
+      await until('what was in flight is done', async () => {
+        const inFlight = await Promise.all(
+          out.flatMap((dyno) => [1, 2].map((n) => u.router.inFlight('id-one', backendName(n, dyno.port)))),
+        )
+        return inFlight.every((n) => n === 0)
+      })
+      const before = out.map((dyno) => dyno.requests)
+      if (i % 10 === 0) {
+        await delay(20)
+        await u.router.housekeep()
+      }
+      strays += out.filter((dyno, at) => dyno.requests !== before[at]).length
     }
-    strays += out.filter((dyno, at) => dyno.requests !== before[at]).length
-  }
-  await running.stop()
-  t.strictSame(running.failures, [])
-  t.equal(strays, 0, 'no dyno got a request after it was out and idle')
-  t.ok(running.served() > 500, `${running.served()} requests were served`)
-  const median = durations.sort((a, b) => a - b)[100] ?? 0
-  t.comment(`a change took ${median.toFixed(1)} ms (median), ${durations.at(-1)?.toFixed(0)} ms at most`)
-  await u.router.housekeep()
-  const state = await command(`${u.options.dir}/run/admin.sock`, 'show servers state')
-  t.equal(state.match(/ web\.\d_/g)?.length, 3, 'servers that left are gone')
-})
+    await running.stop()
+    t.strictSame(running.failures, [])
+    t.equal(strays, 0, 'no dyno got a request after it was out and idle')
+    t.ok(running.served() > 500, `${running.served()} requests were served`)
+    const median = durations.sort((a, b) => a - b)[100] ?? 0
+    t.comment(`a change took ${median.toFixed(1)} ms (median), ${durations.at(-1)?.toFixed(0)} ms at most`)
+    await u.router.housekeep()
+    const state = await command(`${u.options.dir}/run/admin.sock`, 'show servers state')
+    t.equal(state.match(/ web\.\d_/g)?.length, 3, 'servers that left are gone')
+  },
+)
 
 t.test('a request on a dyno that leaves is finished, and counted until then', async (t) => {
   const u = await routerUnderTest(t, { firstByteTimeoutMs: 10_000 })
@@ -127,7 +131,7 @@ t.test('with the control plane dead, HAProxy comes back with the last table and 
   t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'one')
   t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).status, 503)
 
-  const running = load(u.httpPort, 'one.localhost', { expect: 'one' })
+  const running = load(u.httpPort, 'one.localhost', { expect: 'one', pauseMs: () => 1 })
   await until('all dynos serve', () => dynos.every((dyno) => dyno.requests > 10))
   await dynos[0]?.close()
   const served = running.served()
@@ -173,8 +177,9 @@ t.test('a new control plane finds the table and puts right what differs', async 
   t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).body, 'two')
   await router.housekeep()
   t.notMatch(await tell('show servers state'), /stray/)
+  await t.rejects(router.publish({ version: 0, apps: [] }), { name: 'RouterError', kind: 'stale' })
+  // The number that is published, with other routes.
   await t.rejects(router.publish({ version: 1, apps: [] }), { name: 'RouterError', kind: 'stale' })
-  await t.rejects(router.publish({ version: 2, apps: [] }), { kind: 'stale' }, 'the same number with other routes')
 })
 
 t.test('publishes at the same time are written in order, the newest of those that wait', async (t) => {
@@ -206,7 +211,7 @@ t.test('room for more apps is made by a reload that nobody notices', async (t) =
     'the long request runs',
     async () => (await u.router.inFlight('id-slow', backendName(1, slow.port))) === 1,
   )
-  const running = load(u.httpPort, 'one.localhost', { expect: 'one' })
+  const running = load(u.httpPort, 'one.localhost', { expect: 'one', pauseMs: () => 1 })
   await until('the load runs', () => running.served() > 50)
   const more = Array.from({ length: 9 }, (_, i) => routes(`more-${i}`, [after]))
   await publish(u.router, routes('one', [one]), routes('slow', [slow]), ...more)

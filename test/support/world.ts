@@ -46,7 +46,10 @@ export interface World {
   readonly engine: Engine
   readonly token: string
   readonly dir: string
+  /** Environment of a user: git, `paas`. */
   readonly env: Readonly<Record<string, string>>
+  /** Environment of the control plane. */
+  readonly planeEnv: Readonly<Record<string, string>>
   /** The control plane's process id. */
   pid(): number
   /** One API call; throws unless it answers 2xx or one of `allow`. */
@@ -193,6 +196,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     token,
     dir,
     env: userEnv,
+    planeEnv: { PATH: userEnv.PATH, ...env },
     pid: () => child?.pid ?? 0,
     async api(method, where, body, allow = []) {
       const response = await fetch(`${origin}${where}`, {

@@ -64,6 +64,7 @@ list_inputs() {
 depends_on_source() {
   local harmless='^"(preinstall|install|postinstall|prepublish|prepare|postprepare|preprepare|pnpm:devPreinstall)":"((npx |yarn )?(patch-package|husky( install)?|prisma generate|npm-force-resolutions|is-ci( \|\| husky)?|only-allow (npm|yarn|pnpm)|echo [^|&;$`]*|true|exit 0)( *(&&|\|\||;) *)?)*"$'
   local scripts=${install_scripts#\{} script
+  scripts=${scripts%\}}
   if [[ -n $local_packages ]]; then
     reason="package.json has local packages ($local_packages)"
   elif [[ -n $yarn_berry ]] && ! uses_node_modules; then
@@ -78,7 +79,6 @@ depends_on_source() {
     while IFS= read -r script; do
       [[ $script =~ $harmless ]] || reason="package.json has the install script ${script%%:\"*}"
     done <<<"${scripts//\",\"/\"$'\n'\"}"
-    reason=${reason//\}/}
   fi
 }
 

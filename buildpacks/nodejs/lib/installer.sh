@@ -107,7 +107,7 @@ install_tool() {
     stop_with_tail "$log" "$name $release could not be installed (asked for in package.json or by $lockfile)." \
       'Name a release that exists, commit and push again.'
   layer_inputs=
-  describe_layer "$name" "$path" "$key"
+  describe_layer "$name" "$path" "$key" ',"rank":2'
   link_layer "$PAAS_LAYERS_DIR/$name" "$path"
   detail "Installed $name $release"
 }

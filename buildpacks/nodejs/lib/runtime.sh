@@ -39,7 +39,7 @@ runtime_from_image() {
   node_version=$best node_root=$PAAS_RUNTIMES_DIR/node-$best
   digest "runtime $best"
   # The same tree for every app: the control plane may have it already, by this key.
-  describe_layer node "$runtime_path" "$layer_key" ",\"version\":\"$best\",\"shared\":true,\"from\":\"$node_root\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
+  describe_layer node "$runtime_path" "$layer_key" ",\"rank\":1,\"version\":\"$best\",\"shared\":true,\"from\":\"$node_root\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
   if layer_fits node "$layer_key"; then reuse_layer node "$runtime_path"; else link_layer "$node_root" "$runtime_path"; fi
 }
 
@@ -86,7 +86,7 @@ unpack_runtime() {
 
 keep_runtime() {
   digest "runtime $best"
-  describe_layer node "$runtime_path" "$layer_key" ",\"version\":\"$best\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
+  describe_layer node "$runtime_path" "$layer_key" ",\"rank\":1,\"version\":\"$best\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
   node_version=$best node_root=$PAAS_LAYERS_DIR/node
   link_layer "$node_root" "$runtime_path"
 }
@@ -118,8 +118,8 @@ runtime_from_upstream() {
 
 # The registry's packages hold node and its headers; npm comes as a package of its own, of a release that this Node.js runs.
 runtime_from_npm() {
-  local helper=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch log=$PAAS_WORK_DIR/out/node-npm.log npm_release all
-  helper=${helper[-1]}
+  local found=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch log=$PAAS_WORK_DIR/out/node-npm.log npm_release all
+  local helper=${found[-1]}
   [[ -x $helper/bin/npm ]] || return 1
   local npm=(env "PATH=$helper/bin:$PATH" npm_config_cache="$PAAS_WORK_DIR/out/npm-cache" npm_config_update_notifier=false npm)
   all=$("${npm[@]}" view "$package" versions --json 2>"$log") || { looked+=('the npm registry: not reached'); return 1; }

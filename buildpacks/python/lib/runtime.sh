@@ -142,7 +142,7 @@ keep_runtime() {
   mv "$tree" "$PAAS_LAYERS_DIR/python-runtime"
   rm -rf "$unpacked"
   runtime_key "$1"
-  describe_layer python-runtime "$runtime_path" "$layer_key" ",\"version\":\"$1\""
+  describe_layer python-runtime "$runtime_path" "$layer_key" ",\"rank\":1,\"version\":\"$1\""
   link_layer "$PAAS_LAYERS_DIR/python-runtime" "$runtime_path"
   python_version=$1
   runtime_executable "$PAAS_LAYERS_DIR/python-runtime"

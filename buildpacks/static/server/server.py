@@ -70,9 +70,10 @@ class Connection(asyncio.Protocol):
             # Lines that a careless client sends between requests.
             self.buffer = self.buffer.lstrip(b"\r\n")
             head, end, rest = self.buffer.partition(b"\r\n\r\n")
+            if len(head) > MAX_HEAD:
+                self.write(plain(431), False, True)
+                break
             if not end:
-                if len(self.buffer) > MAX_HEAD:
-                    self.write(plain(431), False, True)
                 break
             self.buffer = rest
             self.handle(head)

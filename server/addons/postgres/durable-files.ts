@@ -34,8 +34,8 @@ export async function moveDurably(from: string, to: string): Promise<boolean> {
 }
 
 /** Makes a folder and those above it where missing, and puts them on disk. */
-export async function makeFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true })
+export async function makeFolder(folder: string, mode = 0o755): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode })
   if (first !== undefined) await syncFolder(path.dirname(first))
 }
 

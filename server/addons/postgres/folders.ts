@@ -60,7 +60,8 @@ export async function ensureFolders(folders: DatabaseFolders): Promise<void> {
     throw new Error(
       `The data folder's path is too long: ${address} must have ${socketPathLimit} bytes at most. Set PAAS_DATA_DIR to a shorter one.`,
     )
-  await makeFolder(folders.root)
+  // Nobody else on the machine has business in here; the server gets its folders mounted.
+  await makeFolder(folders.root, 0o700)
   await makeFolder(folders.config)
   await makeFolder(folders.socket)
   if ((await lstat(folders.socket)).uid !== serverUid) await chown(folders.socket, serverUid, serverUid)

@@ -75,7 +75,7 @@ export function createSpares(options: SparesOptions): Spares {
     // One that an earlier process started would be at work in the same folder.
     await engine.removeContainer(containerName, { force: true })
     const home = path.join(folder, name)
-    await makeFolder(folder)
+    await makeFolder(folder, 0o700)
     await mkdir(home, { recursive: true })
     await chown(home, serverUid, serverUid)
     failpoint('add-on.before-spare')
@@ -154,6 +154,6 @@ function initContainer(
     readOnlyRoot: true,
     tmpfs: { '/tmp': 'size=64m,mode=1777', '/run': 'size=1m,mode=1777' },
     // What nobody waits for yields to everything that somebody waits for.
-    limits: { memoryBytes: 512 * 1024 ** 2, pids: 64, cpuShares: background ? 64 : 1024 },
+    limits: { memoryBytes: 512 * 1024 ** 2, pids: 64, cpuShares: background ? 256 : 1024 },
   }
 }

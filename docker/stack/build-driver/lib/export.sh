@@ -14,13 +14,14 @@ export_result() {
   cat "$work_dir/out/header.json" "${tars[@]}" >&3
 }
 
-# Fills `rows`: name, path, key, reuse, launch, shared, from, exclude of each layer, by tabs.
+# Fills `rows`: name, path, key, reuse, launch, shared, from, exclude of each layer, by tabs. What changes seldom comes
+# first, since a layer that changes takes those above it along.
 layer_rows() {
   local files=("$PAAS_LAYERS_DIR"/*.json)
   [[ -e ${files[0]} ]] || return 0
-  mapfile -t rows < <(jq --raw-output '[(input_filename | sub(".*/"; "") | sub("\\.json$"; "")), .path, (.key // "none"),
-    (.reuse // false), (.launch != false), (.shared // false), (.from // "-"), ((.exclude // []) | join(" "))] | @tsv' \
-    "${files[@]}")
+  mapfile -t rows < <(jq --null-input --raw-output '[inputs | {rank: (.rank // 5), row: [(input_filename | sub(".*/"; "") | sub("\\.json$"; "")), .path, (.key // "none"),
+    (.reuse // false), (.launch != false), (.shared // false), (.from // "-"), ((.exclude // []) | join(" "))]}]
+    | sort_by(.rank)[] | .row | @tsv' "${files[@]}")
   ((${#rows[@]} == ${#files[@]})) || { error 'A buildpack described a layer badly.'; return 1; }
 }
 
@@ -45,7 +46,7 @@ pack_layers() {
 
 pack_app() {
   # Folders above a layer belong to the app, so that it may write there.
-  ((${#app_options[@]} == 0)) || mkdir -p "$build_dir/.heroku" || return 1
+  ((${#app_options[@]} == 0)) || [[ -d $build_dir/.heroku ]] || mkdir "$build_dir/.heroku" || return 1
   pack "$work_dir/out/app.tar" "$build_dir" app --anchored --exclude=./.git "${app_options[@]}"
 }
 

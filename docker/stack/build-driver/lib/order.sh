@@ -1,12 +1,13 @@
 # Which buildpacks build this app, in which order. Fills `buildpack_names`, `buildpack_urls` (empty for ours) and
-# `chosen_by` (`detection` when nobody named any).
+# `chosen_by` (`detection` when nobody named any). `optional_buildpack` is one that detection only guessed: it is left out
+# when it turns out not to apply.
 #
 # The app's setting comes first, then the config var BUILDPACK_URL, the file .buildpacks, app.json; else each buildpack
 # of ours is asked, in Heroku's order. Heroku's own language buildpacks, by name or URL, mean ours.
 
 declare -a buildpack_names=() buildpack_urls=()
 declare -A detected_as=()
-chosen_by=
+chosen_by='' optional_buildpack=''
 
 readonly detection_order=(ruby nodejs python java php go rust static procfile)
 
@@ -147,7 +148,8 @@ add_companions() {
       companion_reason='package.json and Python files are both here: Node.js builds first, then Python serves the app'
     elif static_serves_node_build; then
       names=(nodejs static)
-      companion_reason='package.json builds the site, the static server serves it'
+      optional_buildpack=static
+      companion_reason='package.json has a build and nothing to start: the static server serves what it builds'
     fi
   fi
   local name

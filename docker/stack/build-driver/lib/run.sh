@@ -12,7 +12,11 @@ run_buildpacks() {
   for number in "${!buildpack_names[@]}"; do
     dir=$work_dir/buildpacks/$((number + 1))
     obtain_buildpack "$number" "$dir" || return 20
-    applies "$number" "$dir" || return 20
+    if ! applies "$number" "$dir"; then
+      [[ $optional_buildpack == "${buildpack_names[number]}" ]] || return 20
+      unset "buildpack_names[number]"
+      continue
+    fi
     compile "$number" "$dir" || return 30
     ((number == last)) || [[ ! -f $dir/export ]] || source_export "$dir/export"
   done
@@ -49,6 +53,10 @@ applies() {
   elif answer=$(cd "$dir" && exec ./bin/detect "$build_dir" 2>"$log" </dev/null 3>&-); then
     step "${answer:-$name} app detected"
     return 0
+  fi
+  if [[ $optional_buildpack == "$name" ]]; then
+    detail 'The build made no site with an index.html: there is no web process.'
+    return 1
   fi
   [[ -z ${answer:-} ]] || warning_lines "$answer"
   local line said=()
