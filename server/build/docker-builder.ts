@@ -136,9 +136,10 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
         (ahead) => request.write(`       Waiting for ${ahead} other build${ahead === 1 ? '' : 's'} to finish first\n`),
         request.signal,
       ),
-    removeImage: (reference) => engine.removeImage(reference),
+    // Only the name must go: apps with the same files share an image, and another's dynos may be using it.
+    removeImage: (reference) => engine.removeImage(reference, { force: true }),
     removeImagesOf: async (appId) => {
-      for (const tag of await engine.listTags(`${config.instance}/app-${appId}`)) await engine.removeImage(tag)
+      for (const tag of await engine.listTags(`${config.instance}/app-${appId}`)) await engine.removeImage(tag, { force: true })
     },
     forget: async (appId) => {
       await settling.get(appId)

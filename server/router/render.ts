@@ -156,6 +156,8 @@ function dynoPart(settings: RouterSettings, paths: RouterPaths): string {
   default-server ${serverOptions}
   http-request set-var(txn.code) str(H10) if { nbsrv eq 0 }
   http-request return status 503 ${asPage} lf-file ${paths.errorsDir}/crashed.html if { nbsrv eq 0 }
+  # The app speaks of its connection to us, not of the client's.
+  http-response del-header keep-alive
   http-response set-var(txn.answered) bool(true)
   http-response set-timeout server ${settings.idleTimeoutMs}
 ${failures.join('\n')}

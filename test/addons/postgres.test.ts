@@ -1,58 +1,39 @@
-// Goal: a database add-on is what its row says, for good and for bad.
-// Method: one world with a real engine; apps are containers in their private networks that run psql.
+// Goal: a database server is fast to get, does what apps expect of it, and gives its tenant nothing else.
+// Method: one database on a real engine; its app is a container in the app's private network that runs psql.
 import { once } from 'node:events'
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import path from 'node:path'
 import t, { type Test as Tap } from 'tap'
-import { ensureAppNetwork } from '../../server/addons/app-network.js'
-import type { AddOn } from '../../server/model/add-on.js'
-import type { App } from '../../server/model/app.js'
 import { subnetPlan } from '../../server/model/subnets.js'
-import { markAddOnDestroyed, readAddOnSecrets, removeAttachment } from '../../server/store/add-ons.js'
-import { markAppDestroyed, removeApp } from '../../server/store/apps.js'
+import { readAddOnSecrets } from '../../server/store/add-ons.js'
 import { waitFor } from '../support/database.js'
 import { attacks } from './attacks.js'
-import { type Probe, startWorld } from './world.js'
+import { startWorld } from './world.js'
 
 t.setTimeout(240_000)
 const world = await startWorld(t, { instance: 'pgtest', subnets: '10.96.0.0/12' })
 const { db, engine } = world
 const loop = world.makeLoop()
+const owner = await world.makeApp('owner')
+// A first pass makes the spare.
+await loop.pass()
+const addOn = await world.makeAddOn(owner)
+const url = await world.urlOf(addOn)
+const readyAfterMs = await readyAfter()
+const probe = await world.probeIn(owner)
 
-const owner: App = await world.makeApp('owner')
-let addOn: AddOn
-let url: string
-let probe: Probe
+const serverNow = () => engine.findContainer(`pgtest-pg-${addOn.id}`)
 
-const serverOf = async (of: AddOn) => engine.findContainer(`pgtest-pg-${of.id}`)
-
-async function provisioned(of: AddOn): Promise<number> {
+async function readyAfter(): Promise<number> {
   const since = Date.now()
   const pass = loop.pass()
-  const took = await waitFor('the add-on to be provisioned', async () => {
-    const now = await world.addOnNow(of.id)
+  const took = await waitFor('the database to be provisioned', async () => {
+    const now = await world.addOnNow(addOn.id)
     if (now?.failure !== undefined) throw new Error(now.failure)
     return now?.state === 'provisioned' ? Date.now() - since : undefined
   })
   await pass
   return took
-}
-
-/** A psql session that stays, in an app's network: its process ends when the server ends the session. */
-async function openSession(app: App) {
-  const name = `pgtest-session-${app.name}`
-  await engine.removeContainer(name, { force: true })
-  const id = await engine.createContainer({
-    name,
-    image: (await engine.findContainer(`pgtest-probe-${app.name}`))?.image ?? '',
-    command: ['psql', '-X', '-At', '-c', "SET application_name = 'session'", '-c', 'SELECT pg_sleep(600)', url],
-    labels: { 'paas.instance': 'pgtest', 'paas.kind': 'probe' },
-    network: [{ network: `pgtest-app-${app.networkIndex}` }],
-  })
-  await engine.startContainer(id)
-  return { isRunning: async () => (await engine.findContainer(id))?.state === 'running' }
 }
 
 /** A listener on every address of this machine is reached at none of them from within the container. */
@@ -75,31 +56,16 @@ async function cannotReachTheHost(t: Tap, containerId: string) {
   listener.close()
 }
 
-t.test('a database comes from a spare, and a new spare is made', async (t) => {
-  await loop.pass()
-  addOn = await world.makeAddOn(owner)
-  url = await world.urlOf(addOn)
-  const took = await provisioned(addOn)
-  t.comment(`ready ${took} ms after its row`)
-  t.same(world.changed, [owner.id], 'its app is told')
-  probe = await world.probeIn(owner)
+t.test('a database comes from a spare, and its app is told', async (t) => {
+  t.comment(`ready ${readyAfterMs} ms after its row`)
+  t.same(world.changed, [owner.id])
   const answer = await probe.psql(url, 'CREATE TABLE kept (i int); INSERT INTO kept VALUES (7); SHOW server_version')
   t.match(answer, { ok: true, out: /17\./ })
   t.same(world.warnings, [])
 })
 
-t.test('a pass over what is well does nothing', async (t) => {
-  const before = await serverOf(addOn)
-  world.changed.length = 0
-  await loop.pass()
-  const after = await serverOf(addOn)
-  t.equal(after?.id, before?.id)
-  t.same(after?.startedAt, before?.startedAt)
-  t.same(world.changed, [])
-})
-
 t.test('its container has no rights, no way out, and the limits of its plan', async (t) => {
-  const server = await serverOf(addOn)
+  const server = await serverNow()
   const raw = server?.raw as { HostConfig: Record<string, unknown>; Config: { User: string } }
   t.match(raw.HostConfig, {
     CapDrop: ['ALL'],
@@ -233,58 +199,6 @@ t.test('describes itself', async (t) => {
   })
 })
 
-t.test('two apps attach; a third cannot reach it; detaching closes the path and ends the sessions', async (t) => {
-  const guest = await world.makeApp('guest')
-  const stranger = await world.makeApp('stranger')
-  const attachment = await world.attach(addOn, guest)
-  await world.makeAddOn(stranger)
-  await loop.pass()
-  const guestProbe = await world.probeIn(guest)
-  const strangerProbe = await world.probeIn(stranger)
-  t.match(await guestProbe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' })
-
-  const addresses = Object.values((await serverOf(addOn))?.addresses ?? {})
-  t.equal(addresses.length, 2)
-  for (const host of [addOn.name, ...addresses])
-    t.match(await strangerProbe.psql(url.replace(addOn.name, host), 'SELECT 1'), { ok: false }, `a stranger at ${host}`)
-
-  const [ownerSession, guestSession] = [await openSession(owner), await openSession(guest)]
-  await waitFor('both sessions', async () => {
-    const found = await probe.psql(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'session'")
-    return found.out === '2' ? true : undefined
-  })
-  const guestAddress = (await serverOf(addOn))?.addresses[`pgtest-app-${guest.networkIndex}`] ?? ''
-  await removeAttachment(db, attachment)
-  const since = Date.now()
-  await loop.pass()
-  await waitFor('the session to end', async () => ((await guestSession.isRunning()) ? undefined : true), 5_000)
-  t.comment(`closed after ${Date.now() - since} ms`)
-  t.match(await guestProbe.psql(url.replace(addOn.name, guestAddress), 'SELECT 1'), { ok: false })
-  t.match(await guestProbe.psql(url, 'SELECT 1'), { ok: false, out: /could not translate host name/ })
-  t.ok(await ownerSession.isRunning(), "the other app's session goes on")
-  t.match(
-    await probe.psql(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'session'"),
-    { ok: true, out: '1' },
-    'nothing lingers in the server',
-  )
-  await engine.removeContainer('pgtest-session-owner', { force: true })
-})
-
-t.test('a server that somebody removed, stopped or took off its network comes back with its data', async (t) => {
-  const intact = async (what: string) => {
-    await loop.pass()
-    t.match(await probe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' }, what)
-  }
-  await engine.removeContainer((await serverOf(addOn))?.id ?? '', { force: true })
-  await intact('removed')
-  await engine.stopContainer((await serverOf(addOn))?.id ?? '', 30)
-  await intact('stopped')
-  await engine.disconnectNetwork(`pgtest-app-${owner.networkIndex}`, (await serverOf(addOn))?.id ?? '')
-  await intact('disconnected')
-  await engine.pauseContainer((await serverOf(addOn))?.id ?? '')
-  await intact('paused')
-})
-
 t.test('a server killed in the middle of writing comes back by itself with every acknowledged row', async (t) => {
   const container = await engine.findContainer('pgtest-probe-owner')
   await probe.psql(url, 'CREATE TABLE acked (i int)')
@@ -295,7 +209,7 @@ t.test('a server killed in the middle of writing comes back by itself with every
     const rows = await probe.psql(url, 'SELECT count(*) FROM acked')
     return Number(rows.out) > 20 ? true : undefined
   })
-  const server = await serverOf(addOn)
+  const server = await serverNow()
   if (server) process.kill(server.pid, 'SIGKILL')
   const heard = [...(await writing).stdout.matchAll(/^(\d+)$/gm)].map((m) => Number(m[1]))
   const last = heard.at(-1) ?? 0
@@ -308,134 +222,4 @@ t.test('a server killed in the middle of writing comes back by itself with every
     30_000,
   )
   t.ok(last > 0 && rows >= last, `${rows} rows, ${last} acknowledged`)
-})
-
-t.test('an add-on attached to nothing runs without a network, and comes back with one', async (t) => {
-  const [attachment] = await db.query<{ id: string }>('SELECT id FROM attachments WHERE add_on_id = $1', [addOn.id])
-  await removeAttachment(db, attachment?.id ?? '')
-  await loop.pass()
-  t.same(Object.keys((await serverOf(addOn))?.addresses ?? {}), ['none'])
-  t.match(await probe.psql(url, 'SELECT 1'), { ok: false })
-  await world.attach(addOn, owner)
-  await loop.pass()
-  t.match(await probe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' })
-})
-
-t.test('data that is gone is not replaced by an empty database', async (t) => {
-  await engine.removeContainer((await serverOf(addOn))?.id ?? '', { force: true })
-  const data = world.folderOf(addOn, 'data')
-  await rename(data, `${data}.aside`)
-  world.warnings.length = 0
-  await loop.pass()
-  t.match(world.warnings.join(), /is gone/)
-  t.notOk(await serverOf(addOn))
-  t.match(await loop.describe((await world.addOnNow(addOn.id)) ?? addOn), [
-    {},
-    { name: 'Status', values: ['Unavailable'] },
-  ])
-  await rename(`${data}.aside`, data)
-  const fresh = world.makeLoop()
-  await fresh.pass()
-  t.match(await probe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' })
-})
-
-t.test('a failure is in the row in words and is tried again; other add-ons are not held up', async (t) => {
-  const app = await world.makeApp('unlucky')
-  const failing = await world.makeAddOn(app)
-  const obstacle = world.folderOf(failing, 'data')
-  await mkdir(obstacle, { recursive: true })
-  await writeFile(path.join(obstacle, 'notes.txt'), 'not a database')
-  const lucky = await world.makeAddOn(await world.makeApp('lucky'))
-  await loop.pass()
-  t.match((await world.addOnNow(failing.id))?.failure, /there is no database in it/)
-  t.equal((await world.addOnNow(failing.id))?.state, 'provisioning')
-  t.equal((await world.addOnNow(lucky.id))?.state, 'provisioned')
-  await rename(obstacle, `${obstacle}.aside`)
-  await waitFor('the next try', async () => {
-    await loop.pass()
-    return (await world.addOnNow(failing.id))?.state === 'provisioned' ? true : undefined
-  })
-  t.equal((await world.addOnNow(failing.id))?.failure, undefined)
-  for (const done of [failing, lucky]) await markAddOnDestroyed(db, done.id)
-  await loop.pass()
-})
-
-t.test(
-  'a destroyed database ends at once, keeps its data for the retention time, then goes with its row',
-  async (t) => {
-    await markAddOnDestroyed(db, addOn.id)
-    await loop.pass()
-    t.notOk(await serverOf(addOn))
-    t.match(await probe.psql(url, 'SELECT 1'), { ok: false })
-    const justBefore = world.makeLoop({ now: () => new Date(Date.now() + world.config.postgres.retentionMs - 60_000) })
-    await justBefore.pass()
-    t.ok(await world.addOnNow(addOn.id))
-    t.ok((await stat(world.folderOf(addOn, 'data', 'PG_VERSION'))).isFile())
-    const after = world.makeLoop({ now: () => new Date(Date.now() + world.config.postgres.retentionMs + 1_000) })
-    await after.pass()
-    t.notOk(await world.addOnNow(addOn.id))
-    await t.rejects(stat(world.folderOf(addOn)), { code: 'ENOENT' })
-  },
-)
-
-t.test(
-  'what runs for no row is removed; data without a row is kept and named; a dead app loses its network',
-  async (t) => {
-    const id = '00000000-0000-4000-8000-00000000dead'
-    const data = world.folderOf({ ...addOn, id }, 'data')
-    await mkdir(data, { recursive: true })
-    const image = (await engine.findContainer('pgtest-probe-owner'))?.image ?? ''
-    const labels = { 'paas.instance': 'pgtest', 'paas.kind': 'add-on', 'paas.add-on': id }
-    const orphan = await engine.createContainer({ name: `pgtest-pg-${id}`, image, labels, network: 'none' })
-    const app = await world.makeApp('short-lived')
-    const brief = await world.makeAddOn(app)
-    await loop.pass()
-    t.notOk(await engine.findContainer(orphan))
-    t.ok((await stat(data)).isDirectory())
-    t.match(world.warnings.join(), new RegExp(id))
-
-    const network = `pgtest-app-${app.networkIndex}`
-    t.ok(await engine.findNetwork(network))
-    await db.query('DELETE FROM attachments WHERE app_id = $1', [app.id])
-    await markAddOnDestroyed(db, brief.id)
-    await markAppDestroyed(db, app.id)
-    await removeApp(db, app.id)
-    await loop.pass()
-    t.notOk(await engine.findNetwork(network))
-  },
-)
-
-t.test('a private network that an earlier app left is not given to the next one', async (t) => {
-  const first = await ensureAppNetwork(engine, world.config, { id: 'aaaa', networkIndex: 900 })
-  t.equal((await ensureAppNetwork(engine, world.config, { id: 'aaaa', networkIndex: 900 })).id, first.id)
-  const image = (await engine.findContainer('pgtest-probe-owner'))?.image ?? ''
-  const left = await engine.createContainer({
-    name: 'pgtest-left',
-    image,
-    command: ['sleep', '60'],
-    labels: { 'paas.instance': 'pgtest' },
-    network: [{ network: first.name }],
-    init: true,
-  })
-  await engine.startContainer(left)
-  await t.rejects(ensureAppNetwork(engine, world.config, { id: 'bbbb', networkIndex: 900 }))
-  await engine.removeContainer(left, { force: true })
-  const both = await Promise.all(
-    [1, 2].map(() => ensureAppNetwork(engine, world.config, { id: 'bbbb', networkIndex: 900 })),
-  )
-  t.equal(both[0]?.labels['paas.app'], 'bbbb')
-  t.equal(both[0]?.id, both[1]?.id)
-  t.not(both[0]?.id, first.id)
-  t.equal(both[0]?.subnet, '10.101.132.0/24')
-})
-
-t.test('started, it passes when nudged and by itself, and stop ends it', async () => {
-  const running = world.makeLoop()
-  running.start()
-  const later = await world.makeAddOn(await world.makeApp('later'))
-  running.nudge()
-  await waitFor('the nudged pass', async () =>
-    (await world.addOnNow(later.id))?.state === 'provisioned' ? true : undefined,
-  )
-  await running.stop()
 })

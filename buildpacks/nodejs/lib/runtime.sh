@@ -94,7 +94,7 @@ keep_runtime() {
 runtime_from_upstream() {
   local site=${PAAS_NODE_DIST_URL:-https://nodejs.org/dist} file=$PAAS_WORK_DIR/out/node.tar.xz name sum
   local get=(curl --silent --show-error --fail --location --proto '=https' --proto-redir '=https'
-    --connect-timeout "$CURL_CONNECT_TIMEOUT" --max-time "$CURL_TIMEOUT" --retry 2)
+    --connect-timeout "$CURL_CONNECT_TIMEOUT" --max-time "$CURL_TIMEOUT" --retry 1)
   if [[ $wanted_node =~ ^[v=]?([0-9]+\.[0-9]+\.[0-9]+)$ ]]; then
     best=${BASH_REMATCH[1]}
   else

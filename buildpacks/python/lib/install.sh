@@ -3,7 +3,7 @@
 # The environment is the layer `python`. When nothing that decides its content has changed, the previous build's is
 # linked instead, and no installer starts.
 
-readonly poetry_release=poetry==2.2.1 pipenv_release=pipenv==2025.0.4
+readonly poetry_release=poetry==2.2.1 poetry_export_release=poetry-plugin-export==1.9.0 pipenv_release=pipenv==2025.0.4
 
 install_dependencies() {
   local facts="$installer $python_version $plain_pip" name
@@ -96,11 +96,22 @@ install_with_project() {
   run_installer 'uv sync --no-default-groups' uv sync --python "$environment/bin/python" --no-default-groups
 }
 
+# poetry.lock becomes a list with hashes, which uv installs many times faster than Poetry would; then the app itself, when
+# it is a package, linked to its source as Poetry does.
 install_with_poetry() {
-  local sync=(uvx --quiet --python "$python_executable" --from "$poetry_release" poetry)
-  local POETRY_CACHE_DIR=$CACHE_DIR/poetry
-  export POETRY_CACHE_DIR POETRY_VIRTUALENVS_CREATE=false POETRY_NO_INTERACTION=1
-  run_installer 'poetry sync --only main' "${sync[@]}" sync --only main --no-ansi
+  local poetry=(uvx --quiet --python "$python_executable" --from "$poetry_release" --with "$poetry_export_release" poetry --no-ansi)
+  local list=$PAAS_WORK_DIR/out/requirements.txt text
+  export POETRY_CACHE_DIR=$CACHE_DIR/poetry POETRY_VIRTUALENVS_CREATE=false POETRY_NO_INTERACTION=1
+  [[ -f $BUILD_DIR/poetry.lock ]] || run_installer 'poetry lock' "${poetry[@]}" lock
+  with_index_settings "${poetry[@]}" export --only main --with-credentials --format requirements.txt --output "$list" \
+    >"$list.log" 2>&1 </dev/null || stop_with_tail "$list.log" 'poetry.lock could not be read.' 'Run poetry lock, commit and push again.'
+  IFS= read -r -d '' text <"$list.log" || true
+  [[ ! $text =~ 'not up to date'|'changed significantly' ]] || stop_with_tail "$list.log" \
+    'pyproject.toml and poetry.lock do not agree.' 'Run poetry lock, commit poetry.lock and push again.'
+  run_installer 'uv pip install from poetry.lock' uv pip install --python "$environment/bin/python" --no-deps -r "$list"
+  if ! has_line pyproject.toml '^package-mode *= *false' && has_line pyproject.toml '^\[build-system\]'; then
+    run_installer 'uv pip install --editable .' uv pip install --python "$environment/bin/python" --no-deps --editable .
+  fi
 }
 
 # Pipfile.lock becomes a list with hashes, which uv installs many times faster than pipenv would.
@@ -129,7 +140,7 @@ finish_environment() {
     link_source
   fi
   case $plain_pip:$installer in
-    yes:* | *:poetry | *:setup)
+    yes:*)
       "$environment/bin/python" -m compileall -qq -f -j 0 --invalidation-mode unchecked-hash \
         "$environment"/lib/python3.*/site-packages >/dev/null 2>&1 </dev/null || true
       ;;
