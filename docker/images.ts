@@ -8,11 +8,12 @@
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Config, loadConfig } from '../server/config.js'
+import type { Config } from '../server/config.js'
 import { type Engine, EngineError, type Image } from '../server/engine/engine.js'
 import { packEntries, textEntry } from './images/context.js'
 import { findDebianMirror, sourceLines } from './images/debian-mirror.js'
 import { withLock } from './images/lock.js'
+import { loadMachineConfig } from './machine-network.js'
 import {
   findProjectRoot,
   type ImageName,
@@ -55,7 +56,7 @@ export async function ensureImages<N extends ImageName = ImageName>(
   engine: Engine,
   options: EnsureImagesOptions<N>,
 ): Promise<Pick<Images, N>> {
-  const network = options.network ?? loadConfig().network
+  const network = options.network ?? loadMachineConfig().network
   const inputs = await readInputs(network, options.root)
   const names: readonly ImageName[] = options.names ?? imageNames
   const recipes = new Map<RecipeName, Recipe>()
@@ -84,7 +85,7 @@ export async function ensureImages<N extends ImageName = ImageName>(
 
 async function readInputs(network: Config['network'], root: string | undefined): Promise<RecipeInputs> {
   // Where the operator names no bundle, the one his own tools use on this machine is what its registries need.
-  const bundle = network.caBundle || process.env.SSL_CERT_FILE || ''
+  const bundle = network.caBundle
   return {
     root: root ?? (await findProjectRoot(path.dirname(fileURLToPath(import.meta.url)))),
     mirror: await findDebianMirror(process.env.PAAS_DEBIAN_MIRROR?.trim() ?? ''),

@@ -5,11 +5,12 @@ import os from 'node:os'
 import path from 'node:path'
 import { loadCliConfig } from '../cli/config.js'
 import { Credentials } from '../cli/credentials.js'
-import { type Config, loadConfig } from '../server/config.js'
+import type { Config } from '../server/config.js'
 import { createDockerEngine } from '../server/engine/docker-engine.js'
 import type { Engine } from '../server/engine/engine.js'
 import { ensureFirstToken, firstEmail } from './first-account.js'
 import { ensureImages } from './images.js'
+import { loadMachineConfig } from './machine-network.js'
 import { pushSample } from './sample-app.js'
 import { platformAnswers, startControlPlaneContainer, startFoundations } from './start-platform.js'
 
@@ -67,8 +68,8 @@ function installCommand(): string {
 }
 
 /** The settings as given, for the control plane's container. */
-function givenSettings(): Record<string, string> {
-  return Object.fromEntries(
+function givenSettings(config: Config): Record<string, string> {
+  const given = Object.fromEntries(
     Object.entries(process.env).filter(
       (entry): entry is [string, string] =>
         /^PAAS_[A-Z_]+$/.test(entry[0]) &&
@@ -76,18 +77,19 @@ function givenSettings(): Record<string, string> {
         !['PAAS_API_KEY', 'PAAS_API_URL', 'PAAS_APP'].includes(entry[0]),
     ),
   )
+  return config.network.caBundle === '' ? given : { ...given, PAAS_CA_BUNDLE: config.network.caBundle }
 }
 
 async function main(): Promise<void> {
-  const config = loadConfig()
+  const config = loadMachineConfig()
   const engine = createDockerEngine({ socketPath: config.engineSocket })
   await checkPorts(engine, config)
   const images = await step('Building images (the first time takes some minutes)', () =>
-    ensureImages(engine, { onLine: (line) => say(`       ${line}`) }),
+    ensureImages(engine, { network: config.network, onLine: (line) => say(`       ${line}`) }),
   )
   await step('Starting database and router', () => startFoundations(engine, config, images))
   await step('Starting the control plane', async () => {
-    await startControlPlaneContainer(engine, config, images.controlPlane, givenSettings())
+    await startControlPlaneContainer(engine, config, images.controlPlane, givenSettings(config))
     await platformAnswers(config, 60_000)
   })
   const command = installCommand()

@@ -11,6 +11,7 @@ import fastifyFactory, { type FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { maxMessageBytes } from './attach-session.js'
 import { addBodyParser } from './body-parser.js'
+import { closeInTime } from './closing.js'
 import { type Api, type ApiContext, createContext } from './context.js'
 import type { ApiDeps } from './deps.js'
 import { createErrorHandler, createFrameworkErrorHandler } from './error-handler.js'
@@ -55,6 +56,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     context.attachTickets.clear()
     for (const stream of context.openStreams) stream.destroy()
   })
+  closeInTime(fastify, context.timings.closeMs)
   return fastify
 }
 

@@ -68,7 +68,9 @@ function readClient(socket: WebSocket): { readonly stdin: PassThrough; connect(d
     const body = message.subarray(1)
     if (message[0] === frames.stdinEnd) stdin.end()
     else if (message[0] === frames.resize) {
-      size = sizeOf(body) ?? size
+      const wanted = sizeOf(body)
+      if (!wanted) return
+      size = wanted
       resize()
     } else if (message[0] === frames.stdin && body.length > 0 && !stdin.writableEnded && !stdin.write(body))
       socket.pause()

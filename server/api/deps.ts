@@ -86,6 +86,8 @@ export interface ApiTimings {
   readonly pollMs: number
   /** A request's body must have arrived by then. */
   readonly bodyMs: number
+  /** Requests that are under way when the API closes have this long to end. */
+  readonly closeMs: number
 }
 
 export const defaultTimings: ApiTimings = {
@@ -96,6 +98,7 @@ export const defaultTimings: ApiTimings = {
   pingMs: 30_000,
   pollMs: 1_000,
   bodyMs: 30_000,
+  closeMs: 10_000,
 }
 
 export interface ApiDeps {

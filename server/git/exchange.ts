@@ -34,6 +34,7 @@ export async function exchange(input: ExchangeInput): Promise<number | null> {
   const onClose = () => {
     if (!response.writableFinished) stop()
   }
+  response.on('error', () => {})
   response.once('close', onClose)
   if (response.destroyed) onClose()
   const cut = (status: number, sentence: string) => {
@@ -73,7 +74,7 @@ async function sendOutput(input: ExchangeInput, reception: Reception | undefined
   const { response, run, contentType, limits } = input
   try {
     for await (const chunk of run.output) {
-      if (response.destroyed || reception?.fault !== undefined) continue
+      if (isAnswered(response) || reception?.fault !== undefined) continue
       if (!response.headersSent) {
         response.writeHead(200, gitHeaders(contentType))
         if (input.preamble !== undefined) response.write(input.preamble)
@@ -87,12 +88,17 @@ async function sendOutput(input: ExchangeInput, reception: Reception | undefined
   }
   await reception?.ended
   const fault = reception?.fault
-  if (response.destroyed) return
+  if (isAnswered(response)) return
   if (fault === undefined && response.headersSent) return void response.end()
   const code = await run.ended
   if (fault === undefined && code === 0) response.writeHead(200, gitHeaders(contentType)).end()
   else if (fault === undefined && reception === undefined) sendText(response, 500, 'The repository could not be read.')
   else sendText(response, ...faultAnswers[fault ?? 'bad'])
+}
+
+/** Whether nothing more can be said, since the end has been or nobody is there. */
+function isAnswered(response: ServerResponse): boolean {
+  return response.destroyed || response.writableEnded
 }
 
 /** What a body that isn't a git request's is answered. */
@@ -115,7 +121,8 @@ export function gitHeaders(contentType: string): Record<string, string> {
 
 /** A sentence, which git shows its user after `remote:`, on a connection that ends: an unread body may be behind it. */
 export function sendText(response: ServerResponse, status: number, sentence: string): void {
-  if (response.headersSent || response.destroyed) return void response.destroy()
+  if (isAnswered(response)) return
+  if (response.headersSent) return void response.destroy()
   const headers = { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }
   response.writeHead(status, headers).end(` !     ${sentence}\n`)
 }

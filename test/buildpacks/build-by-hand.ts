@@ -1,7 +1,7 @@
 /**
  * Builds an app folder by hand, several times over, and shows the log, the result and the time of each build:
  *
- *   npx tsx test/buildpacks/build-by-hand.ts FOLDER [--times N] [--config NAME=VALUE]… [--env NAME=VALUE]… [--run]
+ *   npx tsx test/buildpacks/build-by-hand.ts FOLDER [--times N] [--config NAME=VALUE]… [--env NAME=VALUE]… [--mount INSIDE=FOLDER]… [--run]
  *
  * `--run` starts the web process afterwards and shows what `/` answers, its memory and how long it took.
  */
@@ -16,6 +16,7 @@ const { values, positionals } = parseArgs({
     times: { type: 'string', default: '2' },
     config: { type: 'string', multiple: true, default: [] },
     env: { type: 'string', multiple: true, default: [] },
+    mount: { type: 'string', multiple: true, default: [] },
     run: { type: 'boolean', default: false },
   },
 })
@@ -28,7 +29,11 @@ const app = new ScratchApp()
 try {
   let web = ''
   for (let number = 1; number <= Number(values.times); number += 1) {
-    const built = await app.build(path.resolve(folder), { config: pairs(values.config), env: pairs(values.env) })
+    const built = await app.build(path.resolve(folder), {
+      config: pairs(values.config),
+      env: pairs(values.env),
+      mounts: pairs(values.mount),
+    })
     console.log(`${built.log}=== build ${number}: exit ${built.exitCode}, ${built.ms} ms`)
     console.log(JSON.stringify(built.header, undefined, 1))
     web = built.header?.process_types.web ?? web

@@ -8,6 +8,7 @@ import t from 'tap'
 import { installHook } from '../../server/git/pre-receive-hook.js'
 import type { PushRequest } from '../../server/git/push-request.js'
 import { startFront, transports, until } from './front-world.js'
+import { pushBody, rawRequest } from './raw-git.js'
 
 // The machine may be busy with everything else that is tested.
 t.setTimeout(180_000)
@@ -199,6 +200,28 @@ for (const name of ['node-git-server', 'spawn'] as const)
       t.equal(code, 1)
       t.match(output, /The platform is stopping/)
       t.strictSame(await front.leftovers(), [])
+    })
+
+    t.test('a platform that stops ends what is still coming in', async (t) => {
+      const { front, held } = await startHolding(name)
+      t.teardown(() => front.close())
+      await front.createApp('hello')
+      const request = rawRequest('hello', await pushBody(front, await front.createCopy(), ['refs/heads/master']))
+      const socket = net.connect(front.port, '127.0.0.1')
+      let answer = ''
+      socket.on('data', (chunk) => {
+        answer += chunk.toString('latin1')
+      })
+      socket.write(request.subarray(0, request.length - 30))
+      await until('git to run', async () => (await front.leftovers()).length > 0)
+      await front.server.close()
+      await until('git to be gone', async () => (await front.leftovers()).length === 0)
+      t.match(answer, /^HTTP\/1\.1 503 [\s\S]*The platform is stopping/)
+      t.equal(held.length, 0)
+      t.strictSame(
+        front.logged.filter((line) => line.includes('fault of ours')),
+        [],
+      )
     })
 
     t.test('ten pushes to one app are decided on one after the other', async (t) => {

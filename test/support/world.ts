@@ -14,6 +14,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ensureFirstToken } from '../../docker/first-account.js'
 import { ensureImages } from '../../docker/images.js'
+import { machineCaBundle } from '../../docker/machine-network.js'
 import { type PartImages, platformAnswers, startFoundations } from '../../docker/start-platform.js'
 import { type Config, loadConfig } from '../../server/config.js'
 import { createDockerEngine } from '../../server/engine/docker-engine.js'
@@ -123,13 +124,12 @@ async function freeSubnets(engine: Engine): Promise<string> {
   return `10.${pick * 16}.0.0/12`
 }
 
-/** Builds on machines behind a proxy that re-signs need its CA; the test inherits what the machine's own tools use. */
+/** The test inherits what the machine's own tools use to reach package registries. */
 function machineNetwork(): Record<string, string> {
-  const bundle = process.env.PAAS_CA_BUNDLE ?? process.env.SSL_CERT_FILE ?? process.env.NODE_EXTRA_CA_CERTS
   const given = Object.entries(process.env).filter(([name]) =>
     /^PAAS_(NPM_REGISTRY|PYPI_INDEX|GO_PROXY|BUILD_|RUNTIME_|DEBIAN_)/.test(name),
   )
-  return { ...Object.fromEntries(given as [string, string][]), ...(bundle ? { PAAS_CA_BUNDLE: bundle } : {}) }
+  return { ...Object.fromEntries(given as [string, string][]), PAAS_CA_BUNDLE: machineCaBundle() }
 }
 
 let images: Promise<PartImages> | undefined

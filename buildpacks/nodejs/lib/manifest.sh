@@ -43,7 +43,6 @@ config_var() {
 # Runs a command in the app's folder, as the app's own scripts expect it: config vars, Node.js on PATH, NODE_ENV.
 in_app() (
   export_config_vars
-  trap - ERR
   export PATH=/app/.heroku/node/bin:$PATH:$BUILD_DIR/node_modules/.bin NODE_HOME=/app/.heroku/node
   local tool
   for tool in npm yarn pnpm; do [[ ! -d /app/.heroku/$tool/bin ]] || PATH=/app/.heroku/$tool/bin:$PATH; done

@@ -157,5 +157,5 @@ refuse_version() {
   esac
   printf -v places '%s; ' "${looked[@]}"
   stop "Node.js $wanted_node can't be had here (asked for in $wanted_in)." "Looked in ${places%; }." \
-    "There is: ${there_is[*]:-nothing}" "Put the wanted version into the mirror, or change this line in $line"
+    "There is: ${there_is[*]:-nothing}" "Put the wanted version into the mirror${best:+, or change this line in $line}"
 }

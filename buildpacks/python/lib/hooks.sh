@@ -18,7 +18,6 @@ in_app() (
   export PATH=$environment/bin:$PATH VIRTUAL_ENV=$environment PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
   export BUILD_DIR CACHE_DIR ENV_DIR PYTHONPATH=${PYTHONPATH:-.}
   export UV_PROJECT_ENVIRONMENT=$environment UV_PYTHON=$environment/bin/python UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
-  trap - ERR
   cd "$BUILD_DIR" && "$@"
 )
 

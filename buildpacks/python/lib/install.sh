@@ -63,7 +63,6 @@ run_installer() {
 # uv reads no PIP_* settings; apps with a private index have them.
 with_index_settings() (
   export_config_vars
-  trap - ERR
   [[ -z ${PIP_INDEX_URL:-} || -n ${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-} ]] || export UV_DEFAULT_INDEX=$PIP_INDEX_URL
   [[ -z ${PIP_EXTRA_INDEX_URL:-} || -n ${UV_INDEX:-}${UV_EXTRA_INDEX_URL:-} ]] || export UV_INDEX=$PIP_EXTRA_INDEX_URL
   export UV_PROJECT_ENVIRONMENT=$environment VIRTUAL_ENV=$environment PATH=$environment/bin:$PATH

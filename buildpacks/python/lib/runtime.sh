@@ -134,7 +134,7 @@ quiet_download_failure() {
 # Makes an unpacked tree the runtime layer. Its bytecode is compiled anew: cached files that trust the source's time
 # would all be stale once times are fixed in the image.
 keep_runtime() {
-  local unpacked=$PAAS_LAYERS_DIR/.python-runtime inside tree=
+  local unpacked=$PAAS_LAYERS_DIR/.python-runtime log=$PAAS_WORK_DIR/out/runtime.log inside tree=
   for inside in "$unpacked" "$unpacked"/*; do
     [[ ! -x $inside/bin/python3 || -L $inside ]] || tree=$inside
   done
@@ -146,6 +146,8 @@ keep_runtime() {
   link_layer "$PAAS_LAYERS_DIR/python-runtime" "$runtime_path"
   python_version=$1
   runtime_executable "$PAAS_LAYERS_DIR/python-runtime"
+  "$python_executable" -c 'import ssl, zlib' >"$log" 2>&1 </dev/null ||
+    stop_with_tail "$log" "The Python $1 that was fetched does not run on this stack." 'Put a build for it into the mirror.'
   "$python_executable" -m compileall -qq -f -j 0 --invalidation-mode unchecked-hash \
     "$PAAS_LAYERS_DIR/python-runtime/lib" >/dev/null 2>&1 </dev/null || true
 }
@@ -164,5 +166,5 @@ refuse_version() {
   printf -v places '%s; ' "${looked[@]}"
   stop "Python $wanted_python can't be had here (asked for in $wanted_in)." \
     "Looked in ${places%; }." "There is: ${there_is[*]:-nothing}" \
-    "Put the wanted version into the mirror, or change this line in $line"
+    "Put the wanted version into the mirror${newest:+, or change this line in $line}"
 }

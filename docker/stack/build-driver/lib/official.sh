@@ -6,7 +6,13 @@ source "$PAAS_DRIVER_DIR/lib/output.sh"
 # shellcheck source=/dev/null
 source "$PAAS_DRIVER_DIR/lib/cache.sh"
 
-trap 'error "Internal error of the ${buildpack_name:-} buildpack: ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND"; exit 1' ERR
+# A failure that nothing handles is a bug: it stops the build where it happens. In a subshell it is the parent's to judge.
+stop_at_bug() {
+  ((BASH_SUBSHELL == 0)) || return 0
+  error "Internal error of the $buildpack_name buildpack in ${BASH_SOURCE[1]##*/} line $1: $2"
+  exit 1
+}
+trap 'stop_at_bug "$LINENO" "$BASH_COMMAND"' ERR
 set -E
 
 readonly denied_config_vars='^(PATH|HOME|LANG|IFS|ENV|BASH.*|SHELLOPTS|UID|EUID|PPID|GIT_DIR|GIT_WORK_TREE|CPATH|CPPATH|LD_.*|LIBRARY_PATH|PYTHONHOME|PYTHONSTARTUP|PYTHONEXECUTABLE|VIRTUAL_ENV|BUILD_DIR|CACHE_DIR|ENV_DIR|STACK|PAAS_.*)$'
@@ -26,7 +32,6 @@ export_config_vars() {
 # Stops the build: the cause first, then how to put it right.
 stop() {
   error "$@"
-  trap - ERR
   exit 1
 }
 
