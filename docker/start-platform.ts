@@ -58,7 +58,7 @@ export async function startControlPlaneContainer(
       { source: config.dataDir, target: config.dataDir },
       ...ca,
     ],
-    tmpfs: { '/tmp': 'size=256m,mode=1777' },
+    tmpfs: { '/tmp': 'size=256m,mode=1777', '/run': 'size=4m,mode=755' },
     readOnlyRoot: true,
     init: true,
     // It owns files of several users below the data folder.

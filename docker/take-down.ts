@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline/promises'
 import { loadConfig } from '../server/config.js'
 import { createDockerEngine } from '../server/engine/docker-engine.js'
 import type { Container } from '../server/engine/engine.js'
+import { removeFirewall } from '../server/engine/host-firewall.js'
+import { firewallRules } from '../server/shared-networks.js'
 
 const order = ['control-plane', 'build', 'dyno', 'one-off', 'release', 'router', 'add-on', 'database']
 
@@ -28,6 +30,7 @@ async function main(): Promise<void> {
     await Promise.all(some.map(stop))
   }
   await Promise.all(all.filter((c) => !order.includes(c.labels['paas.kind'] ?? '')).map(stop))
+  await removeFirewall(firewallRules(config)).catch((error: unknown) => console.error(`docker/down: ${String(error)}`))
   for (const network of await engine.listNetworks(labels)) await engine.removeNetwork(network.name)
   if (!purge) {
     console.log('The platform is stopped; its data is kept. Start it again with docker/up.')

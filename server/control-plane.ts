@@ -38,6 +38,8 @@ import { createLogFollower } from './logs/container-follower.js'
 import { openLogHub } from './logs/hub.js'
 import { renderLogLine } from './logs/log-line.js'
 import { createTailBuffer } from './logs/tail-buffer.js'
+import { ensureSharedNetworks, firewallRules } from './shared-networks.js'
+import { ensureFirewall } from './engine/host-firewall.js'
 import { labelNames } from './model/labels.js'
 import { subnetPlan } from './model/subnets.js'
 import type { Platform, ReleaseNews } from './platform.js'
@@ -84,6 +86,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await chmod(path.join(config.dataDir, 'run'), 0o700)
 
   const networks = await ensureSharedNetworks(engine, config)
+  const closeHost = () =>
+    ensureFirewall(firewallRules(config)).catch((err: unknown) =>
+      log.error({ err }, 'the machine could not be closed to dynos'),
+    )
+  await closeHost()
   const router = createRouter(routerOptions(config))
   await router.prepare()
   const hub = openLogHub({
@@ -234,14 +241,18 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   )
   addOns.start()
   void loop.start()
-  const prune = setInterval(() => void pruneImages({ db, config, log, removeImage: builder.removeImage }), 10 * 60_000)
+  const housekeeping = [
+    setInterval(() => void pruneImages({ db, config, log, removeImage: builder.removeImage }), 10 * 60_000),
+    // Other tools of the machine may have reset its rules.
+    setInterval(() => void closeHost(), 60_000),
+  ]
   await api.listen({ host: '127.0.0.1', port: config.apiPort })
   log.info({ port: config.apiPort, git: gitUrl(config, '<app>') }, 'the control plane is up')
 
   return {
     api,
     async stop() {
-      clearInterval(prune)
+      for (const timer of housekeeping) clearInterval(timer)
       await relay.close()
       await api.close()
       await loop.stop()
@@ -254,21 +265,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await db.close()
     },
   }
-}
-
-async function ensureSharedNetworks(engine: Engine, config: Config): Promise<{ dynos: string; builds: string }> {
-  const plan = subnetPlan(config.subnets)
-  const make = async (name: string, subnet: string) => {
-    const labels = { [labelNames.instance]: config.instance, [labelNames.kind]: 'network' }
-    const network = await engine.ensureNetwork({
-      name: `${config.instance}-${name}`,
-      labels,
-      subnet,
-      interContainer: false,
-    })
-    return network.name
-  }
-  return { dynos: await make('dynos', plan.dynos), builds: await make('builds', plan.builds) }
 }
 
 function createHealth(engine: Engine, db: Database, router: Router) {

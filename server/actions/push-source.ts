@@ -135,6 +135,7 @@ async function deploy(
     write(' !     Push rejected; nothing was changed.\n')
     throw new AlreadyTold(result.reason)
   }
+  for (const note of result.image.notes) write(`       Note: ${note}\n`)
   const processTypes = processTypesOf(project, result.image, write)
   if (isFirst) await createWantedAddOns(platform, push, result.image.addOns, write)
   const release = await insertDeployRelease(platform, push, buildId, result.image, processTypes, project.manifest)

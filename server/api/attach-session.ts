@@ -53,6 +53,8 @@ export async function runAttachSession(context: ApiContext, socket: WebSocket, t
     stopOneOff(context, ticket)
   } finally {
     dyno?.close()
+    // A held client could not answer that we close.
+    socket.resume()
   }
 }
 
@@ -66,8 +68,11 @@ function readClient(socket: WebSocket): { readonly stdin: PassThrough; connect(d
     if (!isBinary) return socket.close(closeCodes.unsupported, 'messages must be binary')
     const message = toBuffer(data)
     const body = message.subarray(1)
-    if (message[0] === frames.stdinEnd) stdin.end()
-    else if (message[0] === frames.resize) {
+    if (message[0] === frames.stdinEnd) {
+      stdin.end()
+      // An ended stream tells of no drain.
+      socket.resume()
+    } else if (message[0] === frames.resize) {
       const wanted = sizeOf(body)
       if (!wanted) return
       size = wanted
@@ -78,8 +83,13 @@ function readClient(socket: WebSocket): { readonly stdin: PassThrough; connect(d
   return {
     stdin,
     connect(dyno) {
-      // The dyno may close its input, or end, at any moment.
-      dyno.stdin.on('error', () => {})
+      // The dyno may close its input, or end, at any moment; what comes for it then is thrown away.
+      const discard = () => {
+        stdin.unpipe(dyno.stdin)
+        stdin.resume()
+      }
+      dyno.stdin.on('error', discard)
+      dyno.stdin.on('close', discard)
       stdin.pipe(dyno.stdin)
       resize = () => {
         if (size) dyno.resize(size.columns, size.rows).catch(() => {})

@@ -20,6 +20,8 @@ export interface ResultHeader {
   readonly layers: readonly ResultLayer[]
   readonly cacheChanged: boolean
   readonly appBytes: number
+  /** Sentences for the pusher once the build is done. */
+  readonly notes: readonly string[]
 }
 
 type Json = Readonly<Record<string, unknown>>
@@ -78,5 +80,6 @@ export function parseResultHeader(line: string, maxBytes: number): ResultHeader 
     layers,
     cacheChanged: object(header.cache).changed === true,
     appBytes: size(header.app_bytes, 'app'),
+    notes: texts(header.notes, /^[^\r\n]{1,500}$/).slice(0, 20),
   }
 }

@@ -28,6 +28,8 @@ export interface BuiltImage {
   /** Services a buildpack asks for at an app's first release, such as `heroku-postgresql`. */
   readonly addOns: readonly string[]
   readonly stack: string
+  /** What the buildpacks want the pusher to know, a sentence each. */
+  readonly notes: readonly string[]
 }
 
 export type BuildResult =

@@ -139,7 +139,8 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     // Only the name must go: apps with the same files share an image, and another's dynos may be using it.
     removeImage: (reference) => engine.removeImage(reference, { force: true }),
     removeImagesOf: async (appId) => {
-      for (const tag of await engine.listTags(`${config.instance}/app-${appId}`)) await engine.removeImage(tag, { force: true })
+      for (const tag of await engine.listTags(`${config.instance}/app-${appId}`))
+        await engine.removeImage(tag, { force: true })
     },
     forget: async (appId) => {
       await settling.get(appId)
@@ -166,6 +167,7 @@ function builtImage(
     processTypes: outcome.header.processTypes,
     addOns: outcome.header.addOns,
     stack: stackName,
+    notes: outcome.header.notes,
   }
 }
 

@@ -63,19 +63,24 @@ export class Push implements AnnouncedPush {
     this.#socket = socket
     this.#output = output
     // A hook that ends early was killed together with its git.
-    socket.once('close', () => this.#controller.abort())
+    socket.once('close', () => this.#cancel())
   }
 
   abort(reason?: string): boolean {
     if (reason !== undefined) this.#output?.refuse(reason)
-    this.#controller.abort()
-    return this.phase !== 'deciding' && this.phase !== 'accepted'
+    this.#cancel()
+    return this.phase === 'receiving' || this.phase === 'refused'
   }
 
   close(): void {
+    this.#cancel()
     this.#onClose()
     this.#resolveClosed()
-    this.#controller.abort()
     this.#socket?.destroy()
+  }
+
+  /** What is decided stays decided. */
+  #cancel(): void {
+    if (this.phase === 'receiving' || this.phase === 'deciding') this.#controller.abort()
   }
 }

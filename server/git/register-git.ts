@@ -5,6 +5,7 @@
  * app that isn't there and one that isn't the account's get one and the same answer. A request that passes goes to git
  * through a `GitTransport`; what a push may change is decided later, by the relay.
  */
+import { setMaxListeners } from 'node:events'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from '../model/account.js'
 import { isAppName } from '../model/app-name.js'
@@ -33,6 +34,8 @@ const bodyTypes: Record<GitServiceName, string> = {
 export async function registerGit(fastify: FastifyInstance, deps: GitDependencies): Promise<void> {
   const accounts = new WeakMap<FastifyRequest, Account>()
   const closing = new AbortController()
+  // Every request under way listens to it.
+  setMaxListeners(0, closing.signal)
   const serve = server(deps, closing.signal)
   // Held pushes would hold up the closing of the server.
   fastify.addHook('preClose', async () => closing.abort())

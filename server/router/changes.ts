@@ -11,11 +11,13 @@ import type { RouterPaths } from './paths.js'
 
 /** Options of every dyno's server line; dynamic servers inherit nothing, so the commands spell them out. */
 export const serverOptions = [
-  // A connect check a second after a failed connection drops a dead dyno within seconds with nobody's help; a dyno
-  // nobody fails to reach is hardly asked.
-  'check inter 10s fastinter 1s downinter 1s rise 1 fall 3 observe layer4 error-limit 1 on-error fastinter',
-  // Idle connections are given up quickly, so that apps which close theirs after two or five seconds seldom race us.
-  'pool-max-conn 128 pool-purge-delay 250ms',
+  // After three failed connections in a row a failed connect check drops a dead dyno, with nobody's help and in about a
+  // second; a dyno that can be reached is hardly asked.
+  'check inter 10s fastinter 1s downinter 1s rise 1 fall 3 observe layer4 error-limit 3 on-error sudden-death',
+  // Idle connections are given up within about a second, before apps close theirs after two or five.
+  'pool-max-conn 128 pool-purge-delay 100ms',
+  // A connection is reused for the same name only: nought, or what `render-frontend.ts` says of `txn.own`.
+  'pool-conn-name txn.conn_retries,mul(txn.number),add(txn.own)',
 ].join(' ')
 
 /** A server that exists but takes no requests. */

@@ -103,17 +103,18 @@ const headers = `  acl has_upgrade req.hdr(upgrade) -m found
 
 /**
  * An app may close an idle connection in the very moment a request is sent down it. A request that may be repeated
- * (no body, a method that changes nothing) is then sent again on another connection; any other always gets a connection
- * of its own, so it never meets a closing one and never is sent twice. The own connection is had by a type-of-service
- * value, which HAProxy's pool keeps apart, and `Connection: close`, which leaves that part of the pool empty. The first
- * request of a client's connection is given a fresh one by `http-reuse safe`, so it need not be repeated either.
+ * (no body, a method that changes nothing) is then sent once more; any other never meets a closing connection and never
+ * is sent twice, since it always gets a connection of its own. So does the repetition: connections are pooled by a name,
+ * which is nought for a first attempt at a repeatable request, and a number that nobody else has for all else. The first
+ * request of a client's connection gets a fresh one by `http-reuse safe` and isn't repeated either.
  */
 const repeating = `  acl repeatable method GET HEAD OPTIONS
   acl has_body req.hdr(content-length) -m found
   acl has_body req.hdr(transfer-encoding) -m found
-  acl once var(txn.once) -m bool
-  http-request set-var(txn.once) bool(true) if !repeatable or has_body
-  http-request set-bc-tos 4 if once
+  acl once var(txn.own) -m int gt 0
+  http-request set-var(txn.number) rand,add(1)
+  http-request set-var(txn.own) int(0)
+  http-request set-var(txn.own) var(txn.number) if !repeatable or has_body
   http-request set-header connection close if once !{ req.hdr(upgrade) -m found }
   http-request disable-l7-retry if once or { http_first_req }
 `

@@ -150,7 +150,7 @@ function dynoPart(settings: RouterSettings, paths: RouterPaths): string {
   timeout tunnel ${settings.idleTimeoutMs}
   option abortonclose
   option redispatch 1
-  retries 10
+  retries 1
   retry-on conn-failure empty-response
   http-reuse safe
   default-server ${serverOptions}

@@ -155,7 +155,11 @@ t.test('static files of Django: collected, left out, or explained', async (t) =>
   const build = (settings: string, more: Source & object = {}, config: Record<string, string> = {}) =>
     app.build(djangoFiles(settings, more as Record<string, string>), { config })
 
-  const root = await build('')
+  const untouched = await build('')
+  t.equal(untouched.exitCode, 0, 'as startproject leaves it')
+  t.match(untouched.log, /Static files are not collected: the settings name no STATIC_ROOT/)
+  t.notMatch(untouched.log, /Traceback/)
+  const root = await build('STATIC_ROOT = None\n')
   t.equal(root.exitCode, 30)
   t.match(root.log, /without having set the STATIC_ROOT[\s\S]*STATIC_ROOT = BASE_DIR \/ 'staticfiles'/)
   const secret = await build('SECRET_KEY = os.environ["SECRET_KEY"]\n')

@@ -19,6 +19,8 @@ import { type PartImages, platformAnswers, startFoundations } from '../../docker
 import { type Config, loadConfig } from '../../server/config.js'
 import { createDockerEngine } from '../../server/engine/docker-engine.js'
 import type { Engine } from '../../server/engine/engine.js'
+import { removeFirewall } from '../../server/engine/host-firewall.js'
+import { firewallRules } from '../../server/shared-networks.js'
 
 export const projectRoot = findRoot(import.meta.dirname)
 
@@ -280,6 +282,7 @@ async function stopWorld(world: World): Promise<void> {
   const labels = { 'paas.instance': config.instance }
   for (const container of await engine.listContainers(labels))
     await engine.removeContainer(container.id, { force: true })
+  await removeFirewall(firewallRules(config))
   for (const network of await engine.listNetworks(labels)) await engine.removeNetwork(network.name)
   for (const volume of await engine.listVolumes(labels)) await engine.removeVolume(volume.name)
   for (const tag of await engine.listTags(`${config.instance}/*`)) await engine.removeImage(tag, { force: true })

@@ -37,7 +37,7 @@ install_dependencies() {
   bound_cache pnpm 1500
   modules=installed
   [[ -z $reason ]] || modules=in_app
-  [[ -d $BUILD_DIR/node_modules ]] || modules=none
+  [[ -d $BUILD_DIR/node_modules || -n $reason ]] || modules=none
   if [[ $modules == installed && -n $needs_build ]]; then keep_whole_modules; fi
 }
 
@@ -69,6 +69,8 @@ depends_on_source() {
     reason="package.json has local packages ($local_packages)"
   elif [[ -n $yarn_berry ]] && ! uses_node_modules; then
     reason="yarn's plug'n'play keeps them beside the source"
+  elif [[ -n $yarn_berry && -z $lockfile ]]; then
+    reason='there is no yarn.lock, which yarn makes and needs later'
   elif [[ -f $BUILD_DIR/pnpm-workspace.yaml ]] && grep -q '^packages:' "$BUILD_DIR/pnpm-workspace.yaml"; then
     reason='pnpm-workspace.yaml has local packages'
   elif [[ -d $BUILD_DIR/node_modules ]]; then
@@ -125,7 +127,8 @@ run_install() {
   if [[ $installer == npm && $npm_production == true ]]; then command[-1]=--omit=dev; fi
   if [[ $installer == yarn && -z $yarn_berry && $yarn_production == true ]]; then command[-1]=--production=true; fi
   if [[ -z $lockfile ]]; then
-    note 'There is no lockfile, so versions can change from build to build. Commit package-lock.json (made by: npm install).'
+    local -A made=([npm]=package-lock.json [yarn]=yarn.lock [pnpm]=pnpm-lock.yaml)
+    note "There is no lockfile, so versions can change from build to build. Commit ${made[$installer]} (made by: $installer install)."
   fi
   step "Installing dependencies using '${command[*]:0:2}'"
   quiet_lines='^$' indented "$log" in_app "${command[@]}" || explain_install "$log" "${command[*]:0:2}"

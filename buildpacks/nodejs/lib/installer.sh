@@ -13,6 +13,8 @@ choose_installer() {
     'They can disagree, and only one tool can install. Remove the one you do not use and push again:' \
     "  git rm ${found[1]} && git commit -m 'Keep one lockfile'"
   lockfile=${found[0]:-}
+  [[ -n $lockfile || (! -f $BUILD_DIR/bun.lock && ! -f $BUILD_DIR/bun.lockb) ]] ||
+    warning "Bun's lockfile is not read here: npm installs, and may choose other versions." 'Commit a package-lock.json (made by: npm install).'
   case $lockfile in
     yarn.lock) installer=yarn ;;
     pnpm-lock.yaml) installer=pnpm ;;

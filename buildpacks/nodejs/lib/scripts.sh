@@ -69,7 +69,7 @@ will_prune() {
 
 prune_modules() {
   local log=$PAAS_WORK_DIR/out/prune.log command
-  [[ -n $has_dev_dependencies && -d $BUILD_DIR/node_modules ]] || return 0
+  [[ -n $has_dev_dependencies && (-d $BUILD_DIR/node_modules || -n $yarn_berry) ]] || return 0
   if [[ $prune != yes ]]; then
     detail "Development dependencies stay: $prune."
     return 0

@@ -21,7 +21,7 @@ collect_static() {
     return 0
   fi
   local python=("$environment/bin/python" "$manage_file" collectstatic --noinput --traceback)
-  if ! names_staticfiles; then
+  if ! names_word staticfiles || ! names_word STATIC_ROOT; then
     in_app "${python[@]}" >"$log" 2>&1 </dev/null || explain_collectstatic "$log"
     return 0
   fi
@@ -29,11 +29,12 @@ collect_static() {
   quiet_lines='^(Post-processed|Copying|$)' indented "$log" in_app "${python[@]}" || explain_collectstatic "$log"
 }
 
-# An app without django.contrib.staticfiles has no such command, and its error would only puzzle. Looking for the word
-# is far cheaper than asking Django, but no proof: it only decides whether the output is shown as it comes.
-names_staticfiles() {
+# An app without django.contrib.staticfiles has no such command, and one that never named STATIC_ROOT, as startproject
+# leaves it, has nowhere to collect to: neither is a mistake, and their errors would only puzzle. Looking for the word is
+# far cheaper than asking Django, but no proof: it only decides whether the output is shown as it comes.
+names_word() {
   local root=$BUILD_DIR/$manage_file
-  grep -q -r --include='*.py' --exclude-dir=node_modules --exclude-dir=.heroku -F staticfiles "${root%/manage.py}"
+  grep -q -r --include='*.py' --exclude-dir=node_modules --exclude-dir=.heroku -F "$1" "${root%/manage.py}"
 }
 
 explain_collectstatic() {
@@ -48,6 +49,11 @@ explain_collectstatic() {
   fi
   case $name in
     STATIC_ROOT)
+      if ! names_word STATIC_ROOT; then
+        step 'Static files are not collected: the settings name no STATIC_ROOT'
+        detail "To serve them, set STATIC_ROOT = BASE_DIR / 'staticfiles' and add whitenoise, for example."
+        return 0
+      fi
       advice=('Tell Django where to collect them, in the settings:' "  STATIC_ROOT = BASE_DIR / 'staticfiles'"
         'or, when the app serves no static files:' '  paas config:set DISABLE_COLLECTSTATIC=1')
       ;;

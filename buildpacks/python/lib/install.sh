@@ -63,7 +63,9 @@ run_installer() {
 # uv reads no PIP_* settings; apps with a private index have them.
 with_index_settings() (
   export_config_vars
-  [[ -z ${PIP_INDEX_URL:-} || -n ${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-} ]] || export UV_DEFAULT_INDEX=$PIP_INDEX_URL
+  if [[ -f $ENV_DIR/PIP_INDEX_URL || -z ${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-} ]] && [[ -n ${PIP_INDEX_URL:-} ]]; then
+    export UV_DEFAULT_INDEX=$PIP_INDEX_URL
+  fi
   [[ -z ${PIP_EXTRA_INDEX_URL:-} || -n ${UV_INDEX:-}${UV_EXTRA_INDEX_URL:-} ]] || export UV_INDEX=$PIP_EXTRA_INDEX_URL
   export UV_PROJECT_ENVIRONMENT=$environment VIRTUAL_ENV=$environment PATH=$environment/bin:$PATH
   cd "$BUILD_DIR" && "$@"

@@ -115,6 +115,7 @@ name_of_ours() {
 detect_buildpacks() {
   local name
   chosen_by=detection
+  mention_missing_languages
   for name in "${detection_order[@]}"; do
     detects "$name" || continue
     add_companions "$name"
@@ -127,6 +128,17 @@ detect_buildpacks() {
     'setup.py, manage.py, static.json, Staticfile, index.html, Procfile.' \
     'Commit one of them at the root, or name a buildpack in the app'\''s settings or in .buildpacks.'
   return 1
+}
+
+# Another buildpack may still apply, but it will hardly be what the app's author thinks of.
+mention_missing_languages() {
+  local pair name file
+  for pair in ruby:Gemfile java:pom.xml gradle:build.gradle php:composer.json go:go.mod rust:Cargo.toml; do
+    name=${pair%%:*} file=${pair#*:}
+    [[ -f $build_dir/$file && ! -d $PAAS_BUILDPACKS_DIR/$name ]] || continue
+    warning "There is a $file, and this platform has no buildpack of its own for $name." \
+      "Heroku's can be named in .buildpacks: https://github.com/heroku/heroku-buildpack-$name"
+  done
 }
 
 # True when our buildpack applies; what it calls the app goes into `detected_as`.
