@@ -21,6 +21,7 @@ import { isUniqueViolation } from '../store/database.js'
 import { addFormationEntries } from '../store/formations.js'
 import { findNewestRelease, insertSlug, readConfigVars, settleRelease } from '../store/releases.js'
 import { listAddOns } from '../store/add-ons.js'
+import { createTimeline, type Timeline } from '../lib/timeline.js'
 import { findPlan } from '../model/add-on.js'
 import { createAddOn } from './add-ons.js'
 import { applyManifestVars, readProject, type Project } from './push-project.js'
@@ -42,6 +43,7 @@ class PushRefused extends Error {}
 /** True when the commit is live. Everything there is to say has been written to the pusher. */
 export async function pushSource(platform: Platform, push: Push): Promise<boolean> {
   const startedAt = Date.now()
+  const timeline = createTimeline()
   const told: string[] = []
   let size = 0
   const write = (text: string) => {
@@ -55,7 +57,7 @@ export async function pushSource(platform: Platform, push: Push): Promise<boolea
   let failure: string | undefined
   let release: Release | undefined
   try {
-    release = await deploy(platform, push, buildId, write)
+    release = await deploy(platform, push, buildId, write, timeline)
     failure = release.status === 'succeeded' ? undefined : (release.failure ?? 'the release failed')
     if (failure === undefined)
       write(
@@ -112,6 +114,7 @@ async function deploy(
   push: Push,
   buildId: string,
   write: (text: string) => void,
+  timeline: Timeline,
 ): Promise<Release> {
   const { app, account, source } = push
   write('-----> Building on paas-13\n')
@@ -121,6 +124,7 @@ async function deploy(
   const isFirst = (await findNewestRelease(platform.db, app.id))?.slugId === undefined
   if (isFirst) await prepareFirst(platform, push, project.manifest, write)
   const newest = await findNewestRelease(platform.db, app.id)
+  timeline.mark('read project')
   const result = await platform.builder.run({
     buildId,
     app,
@@ -129,7 +133,9 @@ async function deploy(
     buildpacks: app.buildpacks,
     write,
     signal: push.signal,
+    timeline,
   })
+  timeline.mark('tidy')
   failpoint('push.built')
   if (!result.ok) {
     write(' !     Push rejected; nothing was changed.\n')
@@ -141,7 +147,14 @@ async function deploy(
   const release = await insertDeployRelease(platform, push, buildId, result.image, processTypes, project.manifest)
   failpoint('push.release-committed')
   announceRelease(platform, app, account, release)
-  return launch(platform, push, release, write)
+  timeline.mark('release row')
+  const settled = await launch(platform, push, release, write)
+  timeline.mark('launch')
+  platform.log.info(
+    { app: app.name, version: release.version, status: settled.status, steps: timeline.steps() },
+    'push timeline',
+  )
+  return settled
 }
 
 /** What happens only before an app's first deploy: config vars and add-ons that app.json asks for. */

@@ -1,3 +1,4 @@
+import type { Timeline } from '../lib/timeline.js'
 import type { App } from '../model/app.js'
 import type { BuildPhase } from '../model/build.js'
 import type { ConfigVars } from '../model/config-vars.js'
@@ -15,6 +16,7 @@ export interface BuildRequest {
   write(text: string): void
   /** Ends the build when the pusher leaves. */
   readonly signal: AbortSignal
+  readonly timeline: Timeline
 }
 
 /** What a build made, before it becomes a slug row. */

@@ -64,11 +64,13 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     let keep: { layers: LayerRecord[]; cacheChanged: boolean } | undefined
     try {
       failpoint('build.before-driver')
+      request.timeline.mark('build room')
       const outcome = await drive(
         { engine, config, stackId: stack.id, knownLayers: common.map((l) => l.key) },
         room,
         request,
       )
+      request.timeline.mark('buildpacks')
       const layers = collectLayers(outcome.header, outcome.files, [...previous, ...common])
       failpoint('build.before-image')
       const reference = `${config.instance}/app-${request.app.id}:${request.buildId}`
@@ -77,6 +79,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       const parts = layers.filter((l) => l.isLaunch).map((l): ImageLayer => ({ diffId: l.diffId, file: fileOf(l) }))
       const imageId = await assemble([...parts, outcome.files.app], reference)
       failpoint('build.image-loaded')
+      request.timeline.mark('image')
       await shared.add(
         stack.id,
         layers.filter((l) => outcome.header.layers.some((h) => h.name === l.name && h.isShared)),

@@ -12,6 +12,7 @@ import type { AppRoutes } from '../model/route-table.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { dynoKey, hasEnded, type ObservedApp, type ObservedDyno, type ObservedOneOff } from './observed.js'
 import { planOneOffs, type OneOffStep } from './plan-one-offs.js'
+import { planReleaseCommands, type ReleaseCommandStep } from './plan-release-commands.js'
 import { appRoutes, printRoutes } from './routes.js'
 import { type WantedDyno, wantedDynos } from './wanted.js'
 
@@ -19,19 +20,19 @@ export interface PlanLimits {
   readonly bootTimeoutMs: number
   readonly crashBackoffMs: number
   readonly crashBackoffMaxMs: number
+  readonly releaseCommandTimeoutMs: number
+  /**
+   * Since when this control plane has been asking dynos whether they are up. One that was started before is late only when
+   * it has been asked for the whole boot time.
+   */
+  readonly watchingSince?: Date
 }
 
 /** A dyno that ran this long before it ended starts its back-off anew. */
 export const steadyAfterMs = 300_000
 
 export type Step =
-  | { readonly kind: 'create-release-command'; readonly release: RunnableRelease }
-  | { readonly kind: 'start-release-command'; readonly release: RunnableRelease; readonly containerId: string }
-  | {
-      readonly kind: 'settle-release-command'
-      readonly release: RunnableRelease
-      readonly containerId: string | undefined
-    }
+  | ReleaseCommandStep
   | { readonly kind: 'remove-container'; readonly containerId: string; readonly name: string; readonly cause: string }
   | { readonly kind: 'start-dyno'; readonly wanted: WantedDyno; readonly attempt: number; readonly cause: string }
   | {
@@ -51,16 +52,15 @@ export type ReleaseFault =
   | { readonly kind: 'no-image' }
 
 export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limits: PlanLimits): Step[] {
-  const commandSteps = releaseCommandSteps(desired, observed)
   const wanted = wantedNow(desired)
   const steps = [
-    ...commandSteps,
+    ...planReleaseCommands(desired, observed, now, limits),
     ...startSteps(desired, observed, wanted, now, limits),
     ...lateSteps(desired, observed, wanted, now, limits),
     ...outcomeSteps(desired, observed, now, limits),
-    ...planOneOffs(desired, observed, now),
     ...routeSteps(desired, observed, wanted),
     ...stopSteps(desired, observed, wanted),
+    ...planOneOffs(desired, observed, now),
   ]
   const nothingLeft = observed.dynos.length + observed.oneOffs.length + observed.releaseCommands.length === 0
   return desired.app.destroyedAt && steps.length === 0 && nothingLeft ? [{ kind: 'remove-app' }] : steps
@@ -81,38 +81,6 @@ function isRollingOut(desired: DesiredApp): boolean {
 function wantedNow(desired: DesiredApp): WantedNow {
   const rollout = isRollingOut(desired) ? wantedDynos(desired, desired.target).filter((w) => w.type === 'web') : []
   return { current: wantedDynos(desired, desired.current), rollout }
-}
-
-function releaseCommandSteps(desired: DesiredApp, observed: ObservedApp): Step[] {
-  const target = desired.target
-  const steps: Step[] = []
-  for (const command of observed.releaseCommands) {
-    const isTargets = command.releaseId === target?.id && target.status === 'pending' && !desired.app.destroyedAt
-    const isOver = isTargets && (target.commandState === 'succeeded' || target.commandState === 'failed')
-    if (!isTargets || isOver)
-      steps.push({
-        kind: 'remove-container',
-        containerId: command.containerId,
-        name: command.containerName,
-        cause: 'its release is settled',
-      })
-  }
-  if (!target?.slug || target.status !== 'pending' || desired.app.destroyedAt) return steps
-  const container = observed.releaseCommands.find((c) => c.releaseId === target.id)
-  if (target.commandState === 'waiting' && desired.addOnsReady)
-    // The container is made before the row says started: a row that says so without one never runs it a second time.
-    steps.push(
-      container
-        ? { kind: 'start-release-command', release: target, containerId: container.containerId }
-        : { kind: 'create-release-command', release: target },
-    )
-  if (target.commandState === 'started') {
-    if (container?.state === 'created')
-      steps.push({ kind: 'start-release-command', release: target, containerId: container.containerId })
-    else if (!container || hasEnded(container))
-      steps.push({ kind: 'settle-release-command', release: target, containerId: container?.containerId })
-  }
-  return steps
 }
 
 function isOf(wanted: WantedDyno, dyno: ObservedDyno): boolean {

@@ -32,6 +32,7 @@ export async function exchange(input: ExchangeInput): Promise<number | null> {
     if (!input.keepGit(undefined)) run.kill()
   }
   const onClose = () => {
+    body?.abandon()
     if (!response.writableFinished) stop()
   }
   response.on('error', () => {})

@@ -27,12 +27,18 @@ export class RequestBody {
   readonly #chunks: AsyncIterator<Buffer>
   readonly #limits: BodyLimits
   readonly #deadline: number
+  readonly #abandoned: Promise<never>
+  #abandon = () => {}
   #size = 0
 
   constructor(request: IncomingMessage, limits: BodyLimits) {
     this.#limits = limits
     this.#deadline = Date.now() + limits.timeoutMs
     this.#chunks = unpacked(request).iterator({ destroyOnReturn: false })
+    this.#abandoned = new Promise((_, reject) => {
+      this.#abandon = () => reject(new BodyError('gone'))
+    })
+    this.#abandoned.catch(() => {})
   }
 
   /** The next piece; undefined at the end. Throws `BodyError`. */
@@ -43,7 +49,7 @@ export class RequestBody {
       timer = setTimeout(() => reject(new BodyError('idle')), Math.max(0, waitMs))
     })
     try {
-      const { value, done } = await Promise.race([this.#chunks.next(), idle])
+      const { value, done } = await Promise.race([this.#chunks.next(), idle, this.#abandoned])
       if (done) return undefined
       this.#size += value.length
       if (this.#size > this.#limits.maxBytes) throw new BodyError('too-large')
@@ -54,6 +60,11 @@ export class RequestBody {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** Its request was answered or broken off: who waits for more need not. A request that was answered never says so itself. */
+  abandon(): void {
+    this.#abandon()
   }
 
   /**

@@ -9,16 +9,20 @@
 import type { Layout } from './layout.js'
 import type { RouterPaths } from './paths.js'
 
-/** Options of every dyno's server line; dynamic servers inherit nothing, so the commands spell them out. */
-export const serverOptions = [
+/** Options of every dyno's server. */
+export const serverDefaults = [
   // After three failed connections in a row a failed connect check drops a dead dyno, with nobody's help and in about a
   // second; a dyno that can be reached is hardly asked.
   'check inter 10s fastinter 1s downinter 1s rise 1 fall 3 observe layer4 error-limit 3 on-error sudden-death',
   // Idle connections are given up within about a second, before apps close theirs after two or five.
   'pool-max-conn 128 pool-purge-delay 100ms',
-  // A connection is reused for the same name only: nought, or what `render-frontend.ts` says of `txn.own`.
-  'pool-conn-name txn.conn_retries,mul(txn.number),add(txn.own)',
 ].join(' ')
+
+/**
+ * A connection is reused under the same name only. The name is `txn.own` (see `render-frontend.ts`), and asking for it
+ * adds a number to it: a first attempt gets nought where connections may be shared, a second never what another has.
+ */
+export const connectionName = 'pool-conn-name var(txn.own),add(txn.number),set-var(txn.own),sub(txn.number)'
 
 /** A server that exists but takes no requests. */
 export type ParkedServers = ReadonlySet<string>
@@ -45,7 +49,7 @@ function joiningServers(from: Layout, to: Layout, parked: ParkedServers): string
       commands.push(`set server ${server} addr ${ip} port ${port}`, `set server ${server} state ready`)
     else
       commands.push(
-        `add server ${server} ${address} ${serverOptions}`,
+        `add server ${server} ${address} ${serverDefaults} ${connectionName}`,
         `enable health ${server}`,
         `enable server ${server}`,
       )

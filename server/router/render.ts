@@ -6,7 +6,7 @@
  * a host that is in no map ends in `no_app`, never in somebody's slot.
  */
 import { createHash } from 'node:crypto'
-import { serverOptions } from './changes.js'
+import { connectionName, serverDefaults } from './changes.js'
 import { codeOfTermination } from './codes.js'
 import { type Layout, platformSlot, slotName } from './layout.js'
 import type { RouterSettings } from './options.js'
@@ -153,7 +153,7 @@ function dynoPart(settings: RouterSettings, paths: RouterPaths): string {
   retries 1
   retry-on conn-failure empty-response
   http-reuse safe
-  default-server ${serverOptions}
+  default-server ${serverDefaults}
   http-request set-var(txn.code) str(H10) if { nbsrv eq 0 }
   http-request return status 503 ${asPage} lf-file ${paths.errorsDir}/crashed.html if { nbsrv eq 0 }
   # The app speaks of its connection to us, not of the client's.
@@ -168,7 +168,7 @@ function slotsPart(layout: Layout, slotCount: number): string {
   const servers = new Map<string, string[]>()
   for (const [server, address] of layout.servers) {
     const [slot = '', name = ''] = server.split('/')
-    servers.set(slot, [...(servers.get(slot) ?? []), `  server ${name} ${address}\n`])
+    servers.set(slot, [...(servers.get(slot) ?? []), `  server ${name} ${address} ${connectionName}\n`])
   }
   const slots = Array.from({ length: slotCount }, (_, slot) => slotName(slot))
   return slots.map((slot) => `backend ${slot} from dyno\n${(servers.get(slot) ?? []).join('')}`).join('')

@@ -263,7 +263,9 @@ t.test('tokens are made, listed, shown once and revoked', async (t) => {
   t.equal((await world.call(token, 'GET /oauth/authorizations/~')).body.id, made.body.id)
   const listed = await world.call(ann, 'GET /oauth/authorizations')
   t.equal(listed.body.length, 2)
-  t.notOk(listed.text.includes(token), 'the list shows no token')
+  t.notOk(listed.text.includes(token), 'the list shows nobody a token they do not have')
+  const shown = (a: { access_token: { token: string } }) => a.access_token.token
+  t.strictSame(listed.body.map(shown), [ann.token, ''], 'the one that asks can be told by its token')
   const dump = JSON.stringify(await world.db.query('SELECT a.*, encode(token_hash, $1) FROM authorizations a', ['hex']))
   t.notOk(dump.includes(token), 'the database holds no token')
   t.equal((await world.call(ann, `DELETE /oauth/authorizations/${made.body.id}`)).status, 200)

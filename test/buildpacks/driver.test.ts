@@ -163,41 +163,45 @@ t.test('a build that runs out of memory is told so', async (t) => {
   t.match(built.log, /The build ran out of memory/)
 })
 
-t.test('a buildpack is fetched by git at a branch, tag or commit, through redirects of allowed hosts only', async (t) => {
-  const work = path.join(folder, 'repository')
-  await run(['git', 'init', '-q', '-b', 'main', work], folder)
-  const git = (...args: string[]) => run(['git', '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...args], work)
-  const write = (text: string) => {
-    mkdirSync(path.join(work, 'bin'), { recursive: true })
-    for (const file of ['detect', 'compile']) {
-      writeFileSync(path.join(work, 'bin', file), `#!/bin/sh\necho ${text}\n`)
-      chmodSync(path.join(work, 'bin', file), 0o755)
+t.test(
+  'a buildpack is fetched by git at a branch, tag or commit, through redirects of allowed hosts only',
+  async (t) => {
+    const work = path.join(folder, 'repository')
+    await run(['git', 'init', '-q', '-b', 'main', work], folder)
+    const git = (...args: string[]) =>
+      run(['git', '-c', 'user.name=T', '-c', 'user.email=t@example.com', ...args], work)
+    const write = (text: string) => {
+      mkdirSync(path.join(work, 'bin'), { recursive: true })
+      for (const file of ['detect', 'compile']) {
+        writeFileSync(path.join(work, 'bin', file), `#!/bin/sh\necho ${text}\n`)
+        chmodSync(path.join(work, 'bin', file), 0o755)
+      }
     }
-  }
-  write('one')
-  await git('add', '.')
-  await git('commit', '-q', '-m', 'one')
-  await git('tag', 'v1')
-  const commit = (await git('rev-parse', 'HEAD')).trim()
-  write('two')
-  await git('commit', '-q', '-a', '-m', 'two')
-  await run(['git', 'clone', '-q', '--bare', work, path.join(folder, 'r.git')], folder)
-  await run(['git', 'update-server-info'], path.join(folder, 'r.git'))
-  host.redirects.set('/moved.git/', '/r.git/')
+    write('one')
+    await git('add', '.')
+    await git('commit', '-q', '-m', 'one')
+    await git('tag', 'v1')
+    const commit = (await git('rev-parse', 'HEAD')).trim()
+    write('two')
+    await git('commit', '-q', '-a', '-m', 'two')
+    await run(['git', 'clone', '-q', '--bare', work, path.join(folder, 'r.git')], folder)
+    await run(['git', 'update-server-info'], path.join(folder, 'r.git'))
+    host.redirects.set('/moved.git/', '/r.git/')
 
-  const app = scratchApp()
-  const logOf = async (url: string) => (await app.build(source, withBuildpacks(url))).log
-  t.match(await logOf(`${host.origin}/r.git`), /two app detected/)
-  t.match(await logOf(`${host.origin}/r.git#v1`), /one app detected/)
-  t.match(await logOf(`${host.origin}/r.git#${commit}`), /one app detected/)
-  t.match(await logOf(`${host.origin}/moved.git`), /two app detected/)
-  t.match(await logOf(`${host.origin}/r.git#nowhere`), /has no branch, tag or commit 'nowhere'/)
+    const app = scratchApp()
+    const logOf = async (url: string) => (await app.build(source, withBuildpacks(url))).log
+    t.match(await logOf(`${host.origin}/r.git`), /two app detected/)
+    t.match(await logOf(`${host.origin}/r.git#v1`), /one app detected/)
+    t.match(await logOf(`${host.origin}/r.git#${commit}`), /one app detected/)
+    t.match(await logOf(`${host.origin}/moved.git`), /two app detected/)
+    t.match(await logOf(`${host.origin}/r.git#nowhere`), /has no branch, tag or commit 'nowhere'/)
 
-  const fenced = { ...withBuildpacks(`${host.origin}/r.git`), env: { PAAS_BUILDPACKS: `${host.origin}/r.git` } }
-  t.match((await app.build(source, fenced)).log, /is at the private address/)
-  const options = withBuildpacks('https://other.example/r.git')
-  t.match((await app.build(source, options)).log, /may not be fetched from other\.example/)
-})
+    const fenced = { ...withBuildpacks(`${host.origin}/r.git`), env: { PAAS_BUILDPACKS: `${host.origin}/r.git` } }
+    t.match((await app.build(source, fenced)).log, /is at the private address/)
+    const options = withBuildpacks('https://other.example/r.git')
+    t.match((await app.build(source, options)).log, /may not be fetched from other\.example/)
+  },
+)
 
 t.test('names of buildpacks are data: nothing in them is run', async (t) => {
   const app = scratchApp()
@@ -212,7 +216,8 @@ t.test('who names the buildpacks: the setting, BUILDPACK_URL, .buildpacks, app.j
   const url = await publish('named', { 'bin/compile': 'echo named compiles' })
   const procfile = { Procfile: 'web: true\n' }
   const app = scratchApp()
-  const build = (files: Source, list: string, config = {}) => app.build(files, { ...withBuildpacks(...(list ? [list] : [])), config })
+  const build = (files: Source, list: string, config = {}) =>
+    app.build(files, { ...withBuildpacks(...(list ? [list] : [])), config })
 
   const json = `{ // a comment\n "buildpacks": [{ "url": "${url}" }, /* and */ "heroku/procfile",], }`
   const fromJson = await build({ ...procfile, 'app.json': json }, '')
@@ -247,10 +252,13 @@ t.test('the result has the app as pushed: names, owner, times, modes, links', as
   const first = await app.build(files)
   t.equal(first.exitCode, 0, first.log)
   const found = await entries(first.tars.get('app'))
-  t.same(
-    [...found.keys()].filter((name) => !name.endsWith('/')).sort(),
-    ['app/.slugignore', 'app/Procfile', 'app/a b/\u00e9\n', 'app/art/docs/kept', 'app/run'],
-  )
+  t.same([...found.keys()].filter((name) => !name.endsWith('/')).sort(), [
+    'app/.slugignore',
+    'app/Procfile',
+    'app/a b/\u00e9\n',
+    'app/art/docs/kept',
+    'app/run',
+  ])
   for (const entry of found.values()) t.match(entry, { uid: 1000, mtime: 0 }, entry.name)
   t.equal(found.get('app/run')?.mode, 0o755)
   t.equal(found.get('app/Procfile')?.mode, 0o644)

@@ -34,7 +34,10 @@ t.test('an app: built, built again without an installer, and serving', async (t)
   const folder = path.join(fixtures, 'node')
   const first = await app.build(folder)
   t.equal(first.exitCode, 0, first.log)
-  t.match(first.log, /^-----> Node\.js app detected\n-----> Using Node\.js 22\.\d+\.\d+ \(engines\.node in package\.json: 22\.x\)\n/)
+  t.match(
+    first.log,
+    /^-----> Node\.js app detected\n-----> Using Node\.js 22\.\d+\.\d+ \(engines\.node in package\.json: 22\.x\)\n/,
+  )
   t.match(first.log, /-----> Installing dependencies using 'npm ci'\n {7}added 1 package/)
   t.match(first.log, /npm start is 'node index\.js'/)
   t.match(first.header, {
@@ -47,7 +50,10 @@ t.test('an app: built, built again without an installer, and serving', async (t)
   })
   const second = await app.build(folder)
   t.match(second.log, /Using the dependencies of the previous build \(package-lock\.json unchanged\)/)
-  t.same(second.header?.layers.map((layer) => layer.new), [false, false])
+  t.same(
+    second.header?.layers.map((layer) => layer.new),
+    [false, false],
+  )
   t.ok(second.tars.get('app')?.equals(first.tars.get('app') ?? Buffer.alloc(0)), 'the same source gives the same bytes')
   t.notOk([...(await entries(second.tars.get('app'))).keys()].some((name) => name.includes('node_modules')))
 
@@ -73,12 +79,17 @@ t.test('build scripts have the development dependencies, the dyno has not', asyn
   t.match(first.log, /-----> Running build\n[\s\S]*-----> Pruning devDependencies\n/)
   t.equal((await entries(first.tars.get('app'))).get('app/dist/x.txt')?.text, '120000hello')
   t.notOk([...(await entries(first.tars.get('node_modules'))).keys()].some((name) => name.includes('/ms/')))
-  t.match(first.header, { layers: [{ name: 'node' }, { name: 'node-build', launch: false, new: false }, { name: 'node_modules', new: true }] })
+  t.match(first.header, {
+    layers: [{ name: 'node' }, { name: 'node-build', launch: false, new: false }, { name: 'node_modules', new: true }],
+  })
 
   const second = await app.build({ ...files, 'index.js': 'console.log(2)\n' }, { config: { GREETING: 'again' } })
   t.notMatch(second.log, /Installing|Pruning/)
   t.equal((await entries(second.tars.get('app'))).get('app/dist/x.txt')?.text, '120000again')
-  t.same(second.header?.layers.map((layer) => layer.new), [false, false, false])
+  t.same(
+    second.header?.layers.map((layer) => layer.new),
+    [false, false, false],
+  )
 
   const kept = await app.build(files, { config: { NPM_CONFIG_PRODUCTION: 'false' } })
   t.match(kept.log, /Development dependencies stay: NPM_CONFIG_PRODUCTION is false/)
@@ -119,7 +130,10 @@ t.test('what frameworks cache is there for the next build, and not in the dyno',
   const files = withDevDependency({
     build: `sh -c 'cat .next/cache/x mine/x 2>/dev/null; mkdir -p .next/cache mine; echo cached > .next/cache/x; echo kept > mine/x'`,
   })
-  const own = { ...files, 'package.json': JSON.stringify({ ...JSON.parse(files['package.json']), cacheDirectories: ['mine'] }) }
+  const own = {
+    ...files,
+    'package.json': JSON.stringify({ ...JSON.parse(files['package.json']), cacheDirectories: ['mine'] }),
+  }
   const first = await app.build(own)
   t.notMatch(first.log, /cached/)
   const second = await app.build(own)
@@ -133,7 +147,10 @@ t.test('what frameworks cache is there for the next build, and not in the dyno',
 t.test('yarn and pnpm install from their lockfiles', async (t) => {
   const manifest = JSON.stringify({ dependencies: { ms: '2.1.3' }, scripts: { start: 'node x.js' } })
   const yarn = scratchApp()
-  const yarnFiles = { 'package.json': manifest, 'yarn.lock': `# yarn lockfile v1\n\n\nms@2.1.3:\n  version "2.1.3"\n  integrity ${ms}\n` }
+  const yarnFiles = {
+    'package.json': manifest,
+    'yarn.lock': `# yarn lockfile v1\n\n\nms@2.1.3:\n  version "2.1.3"\n  integrity ${ms}\n`,
+  }
   const first = await yarn.build(yarnFiles)
   t.equal(first.exitCode, 0, first.log)
   t.match(first.log, /Installed yarn 1\.22\.22\n[\s\S]*using 'yarn install'/)
@@ -141,7 +158,14 @@ t.test('yarn and pnpm install from their lockfiles', async (t) => {
   t.same(first.header?.process_types, { web: 'yarn start' })
   const second = await yarn.build(yarnFiles)
   t.notMatch(second.log, /Install/)
-  t.same(second.header?.layers.map((layer) => [layer.name, layer.new]), [['node', false], ['yarn', false], ['node_modules', false]])
+  t.same(
+    second.header?.layers.map((layer) => [layer.name, layer.new]),
+    [
+      ['node', false],
+      ['yarn', false],
+      ['node_modules', false],
+    ],
+  )
 
   const pnpm = scratchApp()
   const lock = `lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      ms:\n        specifier: 2.1.3\n        version: 2.1.3\npackages:\n  ms@2.1.3:\n    resolution: {integrity: ${ms}}\nsnapshots:\n  ms@2.1.3: {}\n`
@@ -179,12 +203,24 @@ t.test('what cannot be built is refused with its cause and cure', async (t) => {
   const refusals: [Record<string, string>, RegExp][] = [
     [{ 'package.json': '{ "name": ' }, /package\.json is not valid JSON\.\n !.*line 1/],
     [{ 'package.json': '[]' }, /package\.json is not valid JSON\.\n !.*it must be an object/],
-    [{ 'package.json': '{ "engines": { "node": "0.10.1" } }' }, /Node\.js 0\.10\.1 can't be had here \(asked for in engines\.node[\s\S]*There is: 22\.\S+ 24\.\S+\n.*"node": "24\.x"/],
+    [
+      { 'package.json': '{ "engines": { "node": "0.10.1" } }' },
+      /Node\.js 0\.10\.1 can't be had here \(asked for in engines\.node[\s\S]*There is: 22\.\S+ 24\.\S+\n.*"node": "24\.x"/,
+    ],
     [{ 'package.json': '{ "engines": { "node": "soon" } }' }, /is 'soon', which is not a range of versions/],
     [{ 'package.json': '{}', '.nvmrc': 'v9.1.0\n' }, /asked for in \.nvmrc[\s\S]*\.nvmrc: {2}24/],
-    [{ 'package.json': '{ "scripts": { "build": "echo broken >&2; exit 7" } }' }, /The script 'build' in package\.json failed\.[\s\S]*broken/],
-    [{ ...withDevDependency({}), 'package.json': '{ "dependencies": { "left-pad": "1.3.0" } }' }, /package\.json and package-lock\.json do not agree\. Run npm install/],
-    [{ 'package.json': '{ "dependencies": { "ms": "99.0.0" } }' }, /npm install failed\.[\s\S]*No matching version found for ms@99/],
+    [
+      { 'package.json': '{ "scripts": { "build": "echo broken >&2; exit 7" } }' },
+      /The script 'build' in package\.json failed\.[\s\S]*broken/,
+    ],
+    [
+      { ...withDevDependency({}), 'package.json': '{ "dependencies": { "left-pad": "1.3.0" } }' },
+      /package\.json and package-lock\.json do not agree\. Run npm install/,
+    ],
+    [
+      { 'package.json': '{ "dependencies": { "ms": "99.0.0" } }' },
+      /npm install failed\.[\s\S]*No matching version found for ms@99/,
+    ],
   ]
   for (const [files, message] of refusals) {
     const built = await app.build(files, { env: { PAAS_RUNTIME_PROVIDERS: 'bundled,mirror' } })
@@ -196,9 +232,21 @@ t.test('what cannot be built is refused with its cause and cure', async (t) => {
 t.test('ranges are resolved to what there is, and the web process is found', async (t) => {
   const app = scratchApp()
   const cases: [Record<string, string>, RegExp, string | undefined][] = [
-    [{ 'package.json': '{ "engines": { "node": "18 - 22" }, "scripts": { "start": "node a.js && echo" } }' }, /Node\.js 22\./, 'npm start'],
-    [{ 'package.json': '{ "engines": { "node": ">=18" }, "scripts": { "start": "node a.js", "prestart": "true" } }' }, /Node\.js 24\./, 'npm start'],
-    [{ 'package.json': '{ "main": "lib/main" }', 'lib/main.js': '', '.node-version': '22\n' }, /Node\.js 22\.\S+ \(\.node-version: 22\)/, 'node lib/main'],
+    [
+      { 'package.json': '{ "engines": { "node": "18 - 22" }, "scripts": { "start": "node a.js && echo" } }' },
+      /Node\.js 22\./,
+      'npm start',
+    ],
+    [
+      { 'package.json': '{ "engines": { "node": ">=18" }, "scripts": { "start": "node a.js", "prestart": "true" } }' },
+      /Node\.js 24\./,
+      'npm start',
+    ],
+    [
+      { 'package.json': '{ "main": "lib/main" }', 'lib/main.js': '', '.node-version': '22\n' },
+      /Node\.js 22\.\S+ \(\.node-version: 22\)/,
+      'node lib/main',
+    ],
     [{ 'package.json': '{}', 'server.js': '' }, /Node\.js 22\.\S+ \(as in the previous build\)/, 'node server.js'],
     [{ 'package.json': '{ "engines": { "node": "latest" } }' }, /Node\.js 24\./, undefined],
   ]

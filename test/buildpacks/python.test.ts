@@ -47,7 +47,10 @@ t.test('a Django app: built, built again without an installer, and serving', asy
   const first = await app.build(folder, { config })
   t.equal(first.exitCode, 0, first.log)
   t.match(first.log, /^-----> Python app detected\n-----> Using Python 3\.13\.\d+ \(asked for in \.python-version\)\n/)
-  t.match(first.log, /-----> Installing dependencies using 'uv pip install -r requirements\.txt'\n[\s\S]* \+ django==5\.2\.8\n/)
+  t.match(
+    first.log,
+    /-----> Installing dependencies using 'uv pip install -r requirements\.txt'\n[\s\S]* \+ django==5\.2\.8\n/,
+  )
   t.match(first.log, /-----> \$ python manage\.py collectstatic --noinput\n {7}1 static file copied/)
   t.match(first.header, {
     buildpacks: [{ name: 'python', version: /^\d+$/ }],
@@ -70,11 +73,17 @@ t.test('a Django app: built, built again without an installer, and serving', asy
   const flags = (pyc: Buffer | undefined) => pyc?.readUInt32LE(4)
   t.equal(flags(layer.get(`${site}/django/__pycache__/__init__.cpython-313.pyc`)?.bytes), 1, 'bytecode trusts no time')
   const files = await entries(second.tars.get('app'))
-  t.equal(flags(files.get('app/visits/__pycache__/views.cpython-313.pyc')?.bytes), 3, "the app's own is checked by hash")
+  t.equal(
+    flags(files.get('app/visits/__pycache__/views.cpython-313.pyc')?.bytes),
+    3,
+    "the app's own is checked by hash",
+  )
   t.ok(files.has('app/staticfiles/staticfiles.json'))
   t.match(layer.get('app/.heroku/python/bin/gunicorn')?.text, /^#!\/app\/\.heroku\/python\/bin\/python/)
 
-  const dyno = await app.run(`bash -c 'python manage.py migrate --noinput && exec gunicorn hello.wsgi'`, { GREETING: 'Salut' })
+  const dyno = await app.run(`bash -c 'python manage.py migrate --noinput && exec gunicorn hello.wsgi'`, {
+    GREETING: 'Salut',
+  })
   const response = await dyno.get()
   t.equal(response.status, 200)
   const page = await response.text()
@@ -92,7 +101,12 @@ t.test('a Django app: built, built again without an installer, and serving', asy
 
 t.test('only what changed leads to an install, and the log names it', async (t) => {
   const app = scratchApp()
-  const files = { Procfile: 'web: python app.py\n', 'app.py': 'print(1)\n', 'requirements.txt': '-r base.txt\n', 'base.txt': 'six==1.17.0\n' }
+  const files = {
+    Procfile: 'web: python app.py\n',
+    'app.py': 'print(1)\n',
+    'requirements.txt': '-r base.txt\n',
+    'base.txt': 'six==1.17.0\n',
+  }
   t.match((await app.build(files)).log, /\+ six==1\.17\.0/)
   t.notMatch((await app.build({ ...files, 'app.py': 'print(2)\n' })).log, /Installing/)
   const changed = await app.build({ ...files, 'base.txt': 'six==1.17.0\nidna==3.10\n' })
@@ -102,8 +116,15 @@ t.test('only what changed leads to an install, and the log names it', async (t) 
   t.match(failed.log, /Dependencies could not be installed[\s\S]*no version of six==99\.0[\s\S]*Mend the dependency/)
   const back = await app.build({ ...files, 'base.txt': 'six==1.17.0\nidna==3.10\n' })
   t.notMatch(back.log, /Installing/, 'a failed build leaves the layers alone')
-  const local = { ...files, 'requirements.txt': './own\n', 'own/pyproject.toml': '[project]\nname = "own"\nversion = "1"\n' }
-  t.match((await app.build({ ...local, 'own/own.py': 'A = 1\n' })).log, /in each build: requirements\.txt names a local path/)
+  const local = {
+    ...files,
+    'requirements.txt': './own\n',
+    'own/pyproject.toml': '[project]\nname = "own"\nversion = "1"\n',
+  }
+  t.match(
+    (await app.build({ ...local, 'own/own.py': 'A = 1\n' })).log,
+    /in each build: requirements\.txt names a local path/,
+  )
 })
 
 t.test('projects with uv.lock: dependencies and the package itself, linked to its source in the dyno', async (t) => {
@@ -125,7 +146,10 @@ t.test('every version that cannot be had is refused with what there is and the l
   const app = scratchApp()
   const files = { 'requirements.txt': '', 'app.py': '', Procfile: 'web: python app.py\n' }
   const refusals: [Record<string, string>, RegExp][] = [
-    [{ '.python-version': '3.2.1\n' }, /Python 3\.2\.1 can't be had here \(asked for in \.python-version\)[\s\S]*There is: 3\.13\.\d+\n.*this line in \.python-version: {2}3\.13/],
+    [
+      { '.python-version': '3.2.1\n' },
+      /Python 3\.2\.1 can't be had here \(asked for in \.python-version\)[\s\S]*There is: 3\.13\.\d+\n.*this line in \.python-version: {2}3\.13/,
+    ],
     [{ 'runtime.txt': 'python-3.9.1\n' }, /asked for in runtime\.txt[\s\S]*runtime\.txt: {2}python-3\.13/],
     [{ 'runtime.txt': '3.13\n' }, /runtime\.txt asks for Python '3\.13', which is not a version/],
     [{ '.python-version': '3.13\n3.12\n' }, /names more than one Python/],
@@ -163,7 +187,10 @@ t.test('static files of Django: collected, left out, or explained', async (t) =>
   t.equal(root.exitCode, 30)
   t.match(root.log, /without having set the STATIC_ROOT[\s\S]*STATIC_ROOT = BASE_DIR \/ 'staticfiles'/)
   const secret = await build('SECRET_KEY = os.environ["SECRET_KEY"]\n')
-  t.match(secret.log, / ! {5}KeyError: 'SECRET_KEY'[\s\S]*paas config:set SECRET_KEY="\$\(openssl rand -base64 48\)"[\s\S]*DISABLE_COLLECTSTATIC=1/)
+  t.match(
+    secret.log,
+    / ! {5}KeyError: 'SECRET_KEY'[\s\S]*paas config:set SECRET_KEY="\$\(openssl rand -base64 48\)"[\s\S]*DISABLE_COLLECTSTATIC=1/,
+  )
   const database = await build('os.environ["DATABASE_URL"]\n')
   t.match(database.log, /paas addons:create heroku-postgresql/)
   const other = await build('os.environ["BUCKET"]\n')
@@ -171,7 +198,9 @@ t.test('static files of Django: collected, left out, or explained', async (t) =>
   const disabled = await build('', {}, { DISABLE_COLLECTSTATIC: '1' })
   t.equal(disabled.exitCode, 0)
   t.match(disabled.log, /Skipping collectstatic: DISABLE_COLLECTSTATIC is set/)
-  const without = await app.build(djangoFiles('', { 'mine/settings.py': 'SECRET_KEY = "x" * 50\nINSTALLED_APPS = []\n' }))
+  const without = await app.build(
+    djangoFiles('', { 'mine/settings.py': 'SECRET_KEY = "x" * 50\nINSTALLED_APPS = []\n' }),
+  )
   t.equal(without.exitCode, 0, without.log)
   t.notMatch(without.log, /collectstatic|Unknown command/)
 })
@@ -211,8 +240,15 @@ t.test('hooks run with config vars, and what they install stays', async (t) => {
   t.equal((await entries(first.tars.get('app'))).get('app/pre.txt')?.text, 'before hello\n')
   const second = await app.build(files, { config })
   t.equal(second.exitCode, 0, second.log)
-  t.same(second.header?.layers.map((each) => each.new), [false], 'a hook that changes nothing costs no layer')
-  const failing = await app.build({ ...files, 'bin/post_compile': '#!/bin/bash\necho "cannot go on" >&2\nexit 4\n' }, { config })
+  t.same(
+    second.header?.layers.map((each) => each.new),
+    [false],
+    'a hook that changes nothing costs no layer',
+  )
+  const failing = await app.build(
+    { ...files, 'bin/post_compile': '#!/bin/bash\necho "cannot go on" >&2\nexit 4\n' },
+    { config },
+  )
   t.equal(failing.exitCode, 30)
   t.match(failing.log, /The hook bin\/post_compile failed\.[\s\S]*cannot go on/)
 })

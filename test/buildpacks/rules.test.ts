@@ -158,7 +158,17 @@ t.test('a buildpack is an https address without a user, an option or a way out o
 
 t.test('addresses of private networks are no place to fetch from', async (t) => {
   const priv = ['127.0.0.1', '10.1.2.3', '172.16.0.1', '172.31.255.1', '192.168.1.1', '169.254.169.254', '100.64.0.1']
-  const more = ['0.0.0.0', '224.0.0.1', '255.255.255.255', '198.18.0.1', '::1', 'fe80::1', 'fd00::1', '::ffff:10.0.0.1', '::']
+  const more = [
+    '0.0.0.0',
+    '224.0.0.1',
+    '255.255.255.255',
+    '198.18.0.1',
+    '::1',
+    'fe80::1',
+    'fd00::1',
+    '::ffff:10.0.0.1',
+    '::',
+  ]
   const open = ['1.1.1.1', '172.32.0.1', '100.128.0.1', '192.169.0.1', '2606:4700::1111']
   const check = (address: string) => bash([`${driver}/fetch.sh`], 'is_public_address "$1"', [address])
   for (const address of [...priv, ...more]) t.equal((await check(address)).exitCode, 1, address)

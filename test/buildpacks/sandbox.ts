@@ -7,7 +7,17 @@
  * builds trust.
  */
 import { spawn } from 'node:child_process'
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
@@ -152,14 +162,17 @@ export class ScratchApp {
 
   /** Starts a dyno of the last built image and returns its address; it is gone with `close`. */
   async run(command: string, env: Readonly<Record<string, string>> = {}, memoryBytes = 512 * 1024 ** 2): Promise<Dyno> {
-    const launcher = 'shopt -s nullglob; for f in /app/.profile.d/*.sh; do . "$f"; done; [ ! -f .profile ] || . ./.profile; eval "exec $0"'
+    const launcher =
+      'shopt -s nullglob; for f in /app/.profile.d/*.sh; do . "$f"; done; [ ! -f .profile ] || . ./.profile; eval "exec $0"'
     const container = await docker.createContainer({
       Image: stackImage,
       Cmd: ['bash', '-c', launcher, command],
       User: '1000:1000',
       WorkingDir: '/app',
       Labels: { 'buildpacks-test': 'yes' },
-      Env: Object.entries({ HOME: '/app', PORT: '5000', DYNO: 'web.1', ...env }).map(([name, value]) => `${name}=${value}`),
+      Env: Object.entries({ HOME: '/app', PORT: '5000', DYNO: 'web.1', ...env }).map(
+        ([name, value]) => `${name}=${value}`,
+      ),
       HostConfig: { CapDrop: ['ALL'], SecurityOpt: ['no-new-privileges'], Memory: memoryBytes, Init: true },
     })
     this.containers.add(container)
@@ -235,7 +248,8 @@ export async function inBuildImage(command: readonly string[], folder: string): 
   try {
     await container.start()
     const { StatusCode } = await container.wait()
-    if (StatusCode !== 0) throw new Error(`${command.join(' ')} ended with ${StatusCode}: ${await container.logs({ stderr: true })}`)
+    if (StatusCode !== 0)
+      throw new Error(`${command.join(' ')} ended with ${StatusCode}: ${await container.logs({ stderr: true })}`)
   } finally {
     await container.remove({ force: true })
   }
@@ -260,7 +274,8 @@ function buildEnv(): Record<string, string> {
 
 function writeSource(folder: string, source: Source, config: Readonly<Record<string, string | Buffer>>): void {
   mkdirSync(path.join(folder, 'env'))
-  for (const [name, value] of Object.entries(config)) writeFileSync(path.join(folder, 'env', name), value, { mode: 0o400 })
+  for (const [name, value] of Object.entries(config))
+    writeFileSync(path.join(folder, 'env', name), value, { mode: 0o400 })
   const build = path.join(folder, 'build')
   if (typeof source === 'string') {
     cpSync(source, build, { recursive: true })

@@ -65,7 +65,9 @@ t.test('a site with static.json', async (t) => {
 
   for (const secret of ['/static.json', '/.heroku/static/server.py', '/.heroku/static/config.json', '/.profile.d/x'])
     t.equal((await dyno.get(secret)).status, 404, secret)
-  const memory = Number(/VmRSS:\s+(\d+)/.exec(await dyno.exec(['bash', '-c', 'cat /proc/$(pgrep -o python3)/status']))?.[1])
+  const memory = Number(
+    /VmRSS:\s+(\d+)/.exec(await dyno.exec(['bash', '-c', 'cat /proc/$(pgrep -o python3)/status']))?.[1],
+  )
   t.ok(memory < 30 * 1024, `it takes ${memory} kB`)
 })
 
@@ -82,19 +84,38 @@ t.test('what comes over the wire cannot leave the folder or break the server', a
   t.match(built.log, /Serving public\//)
   const dyno = await app.run(server)
   t.equal((await dyno.get('/')).status, 200)
-  const paths = ['/../secret.txt', '/%2e%2e/secret.txt', '/..%2fsecret.txt', '/sub/../../secret.txt', '/%00', '//etc/passwd']
-  for (const target of [...paths, '/..\\secret.txt', '/%2e%2e%2fsecret.txt', '/./../secret.txt', 'http://x/../secret.txt']) {
+  const paths = [
+    '/../secret.txt',
+    '/%2e%2e/secret.txt',
+    '/..%2fsecret.txt',
+    '/sub/../../secret.txt',
+    '/%00',
+    '//etc/passwd',
+  ]
+  for (const target of [
+    ...paths,
+    '/..\\secret.txt',
+    '/%2e%2e%2fsecret.txt',
+    '/./../secret.txt',
+    'http://x/../secret.txt',
+  ]) {
     const answer = await raw(dyno, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
     t.match(answer, /^HTTP\/1\.1 (400|404|301) /, target)
     t.notMatch(answer, /canary|root:/, target)
   }
-  t.match(await raw(dyno, 'GET /sub HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), /301 [\s\S]*Location: \/sub\/\r\n/)
+  t.match(
+    await raw(dyno, 'GET /sub HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'),
+    /301 [\s\S]*Location: \/sub\/\r\n/,
+  )
   t.match(await raw(dyno, 'GET //evil.example/.. HTTP/1.1\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 404/)
   t.match(await raw(dyno, 'NONSENSE\r\n\r\n'), /^HTTP\/1\.1 400 /)
   t.match(await raw(dyno, `GET / HTTP/1.1\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /)
   t.match(await raw(dyno, 'GET / HTTP/1.1\r\nContent-Length: 1, 2\r\n\r\n'), /^HTTP\/1\.1 400 /)
   t.match(await raw(dyno, 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'), /^HTTP\/1\.1 411 /)
-  const two = await raw(dyno, 'POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET /a%20b.txt HTTP/1.1\r\nConnection: close\r\n\r\n')
+  const two = await raw(
+    dyno,
+    'POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET /a%20b.txt HTTP/1.1\r\nConnection: close\r\n\r\n',
+  )
   t.match(two, /^HTTP\/1\.1 405 [\s\S]*HTTP\/1\.1 200 [\s\S]*space$/, 'requests on one connection, bodies passed over')
   t.match(await raw(dyno, 'GET / HTTP/1.0\r\n\r\n'), /Connection: close\r\n\r\n<h1>in<\/h1>$/)
 
@@ -127,13 +148,21 @@ t.test('the settings of static.json and Staticfile', async (t) => {
     root: 'dist/',
     routes: { '/**': 'index.html' },
     https_only: true,
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholder is the site's own
     redirects: { '/go/': { url: 'https://example.com/${WHERE}' } },
     headers: { '/': { 'X-One': '1' }, '/**': { 'X-All': 'yes' }, '/deep/*': { 'X-All': 'deep' } },
     proxies: { '/api/': { origin: 'https://api.example.com' } },
     http2: true,
   }
-  const built = await app.build({ 'static.json': JSON.stringify(settings), 'dist/index.html': 'spa', 'dist/deep/x.txt': 'x' })
-  t.match(built.log, /'proxies' in static\.json is not supported[\s\S]*mean nothing here: http2\.[\s\S]*Serving dist\/ as static\.json says/)
+  const built = await app.build({
+    'static.json': JSON.stringify(settings),
+    'dist/index.html': 'spa',
+    'dist/deep/x.txt': 'x',
+  })
+  t.match(
+    built.log,
+    /'proxies' in static\.json is not supported[\s\S]*mean nothing here: http2\.[\s\S]*Serving dist\/ as static\.json says/,
+  )
   const dyno = await app.run(server, { WHERE: 'there' })
   t.equal(await (await dyno.get('/any/route')).text(), 'spa')
   t.equal((await dyno.get('/deep/x.txt')).headers.get('x-all'), 'deep')
@@ -177,7 +206,10 @@ t.test('a front end that is built and has nothing to start is served from what i
   t.equal(await (await dyno.get('/')).text(), 'built')
   const none = await app.build({ 'package.json': '{ "scripts": { "build": "true" } }' })
   t.equal(none.exitCode, 0, none.log)
-  t.same(none.header?.buildpacks.map(({ name }) => name), ['nodejs'])
+  t.same(
+    none.header?.buildpacks.map(({ name }) => name),
+    ['nodejs'],
+  )
 })
 
 t.test('a told server finishes what it is sending and ends', async (t) => {

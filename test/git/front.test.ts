@@ -290,7 +290,14 @@ t.test('a client that does not read is ended', async (t) => {
   const socket = net.connect(front.port, '127.0.0.1')
   t.teardown(() => socket.destroy())
   socket.on('error', () => {})
-  socket.pause()
+  let received = 0
+  const begun = new Promise<void>((resolve) => {
+    socket.on('data', (chunk) => {
+      received += chunk.length
+      socket.pause()
+      resolve()
+    })
+  })
   socket.write(
     [
       'POST /hello.git/git-upload-pack HTTP/1.1',
@@ -302,8 +309,16 @@ t.test('a client that does not read is ended', async (t) => {
       body,
     ].join('\r\n'),
   )
-  await until('git to run', async () => (await front.leftovers()).length > 0)
+  await begun
   await until('git to be gone', async () => (await front.leftovers()).length === 0)
+  socket.removeAllListeners('data')
+  socket.on('data', (chunk) => {
+    received += chunk.length
+  })
+  const ended = new Promise((resolve) => socket.once('close', resolve))
+  socket.resume()
+  await ended
+  t.ok(received < 40 * 1024 ** 2, `${received}`)
 })
 
 t.test('a store that is away means try again', async (t) => {

@@ -166,13 +166,17 @@ export interface Load {
   stop(): Promise<void>
 }
 
+export interface LoadOptions {
+  readonly clients?: number
+  readonly expect?: string
+  readonly method?: string
+  readonly body?: string
+  readonly pauseMs?: () => number
+}
+
 /** Keeps clients asking until stopped; each has one kept-alive connection. What isn't 200 with `expect` is a failure. */
-export function load(
-  port: number,
-  host: string,
-  options: { clients?: number; expect?: string; pauseMs?: () => number } = {},
-): Load {
-  const { clients = 8, expect, pauseMs } = options
+export function load(port: number, host: string, options: LoadOptions = {}): Load {
+  const { clients = 8, expect, pauseMs, method, body } = options
   const failures: string[] = []
   let served = 0
   let stopped = false
@@ -180,9 +184,9 @@ export function load(
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
     while (!stopped) {
       try {
-        const answer = await ask({ port, host, agent })
+        const answer = await ask({ port, host, agent, method, body })
         if (answer.status === 200 && (expect === undefined || answer.body === expect)) served++
-        else failures.push(`${answer.status} ${answer.body.slice(0, 200)}`)
+        else failures.push(`${answer.status} ${answer.body.replace(/[\s\S]*<main>/, '').slice(0, 200)}`)
       } catch (error) {
         failures.push(String(error))
       }

@@ -8,6 +8,8 @@ import { type AccessEntry, formatAccessLine } from '../../server/router/access-l
 import { type Answer, type Ask, type Backend, ask, httpApp, publish, rawApp, routes } from './backends.js'
 import { freePorts, routerUnderTest, until } from './haproxy-container.js'
 
+t.setTimeout(180_000)
+
 const u = await routerUnderTest(t, {
   connectTimeoutMs: 500,
   firstByteTimeoutMs: 700,

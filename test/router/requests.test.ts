@@ -11,6 +11,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { ask, askRaw, httpApp, publish, rawApp, routes } from './backends.js'
 import { routerUnderTest, until } from './haproxy-container.js'
 
+t.setTimeout(180_000)
+
 const u = await routerUnderTest(t, { firstByteTimeoutMs: 1000, idleTimeoutMs: 1500, headersTimeoutMs: 1000 })
 await u.start()
 const { router, httpPort: port, httpsPort } = u

@@ -49,7 +49,9 @@ in_app() (
   export NODE_ENV=${NODE_ENV:-production} NPM_CONFIG_LOGLEVEL=${NPM_CONFIG_LOGLEVEL:-error} CI=${CI:-true}
   export npm_config_cache=$CACHE_DIR/npm npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false
   export npm_config_logs_max=0 npm_config_progress=false npm_config_prefer_offline=true
-  export YARN_CACHE_FOLDER=$CACHE_DIR/yarn YARN_ENABLE_GLOBAL_CACHE=false YARN_ENABLE_TELEMETRY=0 npm_config_store_dir=$CACHE_DIR/pnpm
+  export YARN_ENABLE_GLOBAL_CACHE=false YARN_ENABLE_TELEMETRY=0 npm_config_store_dir=$CACHE_DIR/pnpm
+  # With plug'n'play the archives in the app's own .yarn/cache are what the dyno runs from.
+  if [[ -z $yarn_berry ]] || uses_node_modules; then export YARN_CACHE_FOLDER=$CACHE_DIR/yarn; fi
   # The platform's registry mirror gives way to the registry that the app names.
   if [[ -f $BUILD_DIR/.npmrc ]] && grep -q '^registry *=' "$BUILD_DIR/.npmrc"; then unset npm_config_registry NPM_CONFIG_REGISTRY; fi
   [[ -z ${npm_config_registry:-} ]] || export YARN_NPM_REGISTRY_SERVER=${YARN_NPM_REGISTRY_SERVER:-${npm_config_registry%/}}

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { tokenOf } from '../../actions/access.js'
 import { createAuthorization, revokeAuthorization } from '../../actions/authorizations.js'
 import type { Authorization } from '../../model/account.js'
 import { notFound } from '../../model/errors.js'
@@ -25,11 +26,14 @@ export function declareAuthorizationRoutes(api: Api, { platform }: ApiContext): 
     '/oauth/authorizations',
     { config: { permission }, schema: { tags, summary: "The account's tokens.", response: listOf(authorizationBody) } },
     async (request, reply) => {
-      const all = await listAuthorizations(platform.db, principalOf(request).account.id)
+      const { account, authorizationId } = principalOf(request)
+      const all = await listAuthorizations(platform.db, account.id)
+      // Clients find the one they use by its token, to revoke it on logging out; they learn none that they don't have.
+      const own = tokenOf(request.headers.authorization)
       return sendPage(
         request,
         reply,
-        all.map((one) => toAuthorization(one, new Date())),
+        all.map((one) => toAuthorization(one, new Date(), one.id === authorizationId ? own : undefined)),
       )
     },
   )

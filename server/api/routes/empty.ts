@@ -11,6 +11,9 @@ export function declareEmptyRoutes(api: Api): void {
   for (const [url, summary] of [
     ['/teams', 'Teams: none.'],
     ['/account/features', 'Account features: none.'],
+    ['/account/keys', 'SSH keys: none; git talks http.'],
+    ['/pipelines', 'Pipelines: none.'],
+    ['/spaces', 'Spaces: none.'],
   ] as const)
     api.get(
       url,
@@ -22,6 +25,7 @@ export function declareEmptyRoutes(api: Api): void {
     ['/apps/:app/features', 'App features: none.'],
     ['/apps/:app/sni-endpoints', 'SNI endpoints: none; certificates are made by themselves.'],
     ['/apps/:app/log-drains', 'Log drains: none.'],
+    ['/apps/:app/webhooks', 'Webhooks: none.'],
   ] as const)
     api.get(
       url,

@@ -41,7 +41,8 @@ export const authorizationBody = strict({
     expires_in: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'Seconds; null means never.' }),
     token: Type.Unsafe<string | null>({
       type: ['string', 'null'],
-      description: 'Only in the answer that creates it: the platform keeps no more than a hash.',
+      description:
+        'In the answer that creates it, and in a list for the one that asks; the platform keeps only a hash.',
     }),
   }),
   client: alwaysNull,

@@ -50,7 +50,7 @@ export const rollbackBody = strict({
 
 export const slugBody = strict({
   id,
-  blob: strict({ method: Type.String(), url: nullableString }),
+  blob: strict({ method: Type.String(), url: Type.String({ description: 'Empty: slugs are not handed out.' }) }),
   buildpack_provided_description: nullableString,
   checksum: Type.String({ description: "The image's digest." }),
   commit: nullableString,
@@ -83,7 +83,7 @@ export const buildBody = strict({
   slug: nullable(idOnly),
   source_blob: strict({
     checksum: alwaysNull,
-    url: nullableString,
+    url: Type.String({ description: 'Empty: the source came by git.' }),
     version: nullableString,
     version_description: nullableString,
   }),

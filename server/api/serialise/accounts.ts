@@ -31,7 +31,7 @@ export function toAccount(account: Account): AccountBody {
   }
 }
 
-/** `token` is there only right after it was made. */
+/** The token itself is known only where it was just made, or came with the request; elsewhere it is empty. */
 export function toAuthorization(authorization: Authorization, now: Date, token?: string): AuthorizationBody {
   const { expiresAt } = authorization
   return {
@@ -44,7 +44,7 @@ export function toAuthorization(authorization: Authorization, now: Date, token?:
     access_token: {
       id: stableId('access-token', authorization.id),
       expires_in: expiresAt ? Math.max(0, Math.round((expiresAt.getTime() - now.getTime()) / 1000)) : null,
-      token: token ?? null,
+      token: token ?? '',
     },
     client: null,
     grant: null,

@@ -38,7 +38,7 @@ export function toRelease(release: Release, app: App, facts: ReleaseFacts): Rele
 export function toSlug(slug: Slug): SlugBody {
   return {
     id: slug.id,
-    blob: { method: 'get', url: null },
+    blob: { method: 'get', url: '' },
     buildpack_provided_description: slug.buildpacks.at(-1) ?? null,
     checksum: slug.imageId,
     commit: slug.commit === '' ? null : slug.commit,
@@ -63,7 +63,7 @@ export function toBuild(build: Build, outputStreamUrl: string): BuildBody {
     slug: build.slugId === undefined ? null : { id: build.slugId },
     source_blob: {
       checksum: null,
-      url: null,
+      url: '',
       version: build.commit === '' ? null : build.commit,
       version_description: build.commitDescription === '' ? null : build.commitDescription,
     },

@@ -1,0 +1,223 @@
+/**
+ * From Enter on `git push` to the new version answering through the router. Rounds alternate between a Node app, a Django
+ * app, and the floor: a bare push to a local repository, and a bare container of the stack started until it answers.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { runCommand, startWorld, until, type World } from '../test/support/world.js'
+import { type Figure, figureOf, machine, printTable } from './figures.js'
+
+const rounds = Number(process.argv[2] ?? 7)
+
+interface Subject {
+  readonly app: string
+  readonly fixture: string
+  /** Changes the source so that the page says `mark`. */
+  change(repo: string, mark: string): Promise<void>
+  addDependency(repo: string): Promise<void>
+}
+
+const subjects: readonly Subject[] = [
+  {
+    app: 'bench-node',
+    fixture: 'node',
+    change: (repo, mark) => edit(path.join(repo, 'index.js'), (text) => text.replace(/from [\w-]+/, `from ${mark}`)),
+    addDependency: async (repo) => {
+      await edit(path.join(repo, 'package.json'), (text) => {
+        const manifest = JSON.parse(text) as { dependencies: Record<string, string> }
+        manifest.dependencies['escape-html'] = '1.0.3'
+        return `${JSON.stringify(manifest, null, 2)}\n`
+      })
+      await runCommand(
+        'npm',
+        ['install', '--package-lock-only', '--no-audit', '--no-fund', '--omit-lockfile-registry-resolved'],
+        repo,
+        { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...ca() },
+      )
+    },
+  },
+  {
+    app: 'bench-django',
+    fixture: 'django',
+    change: (repo, mark) =>
+      edit(path.join(repo, 'visits', 'templates', 'index.html'), (text) =>
+        text.replace(/<!-- mark: .* -->\n|^/, `<!-- mark: from ${mark} -->\n`),
+      ),
+    addDependency: (repo) => edit(path.join(repo, 'requirements.txt'), (text) => `${text.trimEnd()}\nsix==1.17.0\n`),
+  },
+]
+
+function ca(): Record<string, string> {
+  return process.env.NODE_EXTRA_CA_CERTS ? { NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS } : {}
+}
+
+async function edit(file: string, change: (text: string) => string): Promise<void> {
+  await writeFile(file, change(await readFile(file, 'utf8')))
+}
+
+/** Milliseconds from starting git to the first answer of the new version, and what the platform says of its steps. */
+async function timedPush(
+  world: World,
+  subject: Subject,
+  repo: string,
+  mark: string,
+): Promise<{ total: number; git: number; steps: Record<string, number> }> {
+  const startedAt = performance.now()
+  const pushing = world.push(repo)
+  let answeredAt: number | undefined
+  let done = false
+  const asking = (async () => {
+    while (answeredAt === undefined && !done) {
+      const reply = await world.get(subject.app).catch(() => undefined)
+      if (reply?.body.includes(`from ${mark}`)) answeredAt = performance.now()
+      else await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })()
+  const pushed = await pushing
+  const git = performance.now() - startedAt
+  if (pushed.code !== 0) throw new Error(pushed.output)
+  if (answeredAt === undefined) await until('the new version', async () => answeredAt !== undefined)
+  done = true
+  await asking
+  const lines = (await world.controlPlaneLog()).split('\n').filter((line) => line.includes('"push timeline"'))
+  const steps = (JSON.parse(lines.at(-1) ?? '{}') as { steps: Record<string, number> }).steps
+  return { total: (answeredAt ?? 0) - startedAt, git, steps }
+}
+
+async function barePush(world: World, repo: string, bare: string): Promise<number> {
+  await runCommand('git', ['commit', '-q', '--allow-empty', '-m', 'x'], repo, { ...world.env })
+  const startedAt = performance.now()
+  const pushed = await runCommand('git', ['push', '-q', bare, 'HEAD:master'], repo, { ...world.env })
+  if (pushed.code !== 0) throw new Error(pushed.output)
+  return performance.now() - startedAt
+}
+
+/** A container of the stack on the shared network, started until its server answers. */
+async function bareStart(world: World, image: string): Promise<number> {
+  const startedAt = performance.now()
+  const id = await world.engine.createContainer({
+    name: `${world.config.instance}-bench`,
+    image,
+    labels: { 'paas.instance': world.config.instance },
+    command: ['bash', '-c', 'PORT=9000 exec /app/.heroku/node/bin/node /app/index.js'],
+    network: [{ network: `${world.config.instance}-dynos` }],
+  })
+  await world.engine.startContainer(id)
+  const address = Object.values((await world.engine.findContainer(id))?.addresses ?? {})[0] ?? ''
+  for (;;) {
+    const ok = await fetch(`http://${address}:9000/`).then(
+      (r) => r.ok,
+      () => false,
+    )
+    if (ok) break
+    await new Promise((resolve) => setTimeout(resolve, 4))
+  }
+  const took = performance.now() - startedAt
+  await world.engine.removeContainer(id, { force: true })
+  return took
+}
+
+async function main(): Promise<void> {
+  const world = await startWorld({ env: { PAAS_LOG_LEVEL: 'info' } })
+  try {
+    const repos = new Map<string, string>()
+    for (const subject of subjects) {
+      const repo = await world.checkout(subject.fixture, subject.app)
+      repos.set(subject.app, repo)
+      const first = await world.push(repo)
+      if (first.code !== 0) throw new Error(first.output)
+    }
+    const bare = path.join(world.dir, 'bare.git')
+    await runCommand('git', ['init', '-q', '--bare', bare], world.dir, { ...world.env })
+    const totals = new Map<string, number[]>()
+    const steps = new Map<string, Map<string, number[]>>()
+    const floor = { push: [] as number[], start: [] as number[] }
+    const image = (await world.engine.listTags(`${world.config.instance}/app-*`))[0] ?? ''
+    const nodeImage = (await imageOf(world, 'bench-node')) ?? image
+    for (let round = 0; round < rounds; round++) {
+      for (const subject of subjects) {
+        const repo = repos.get(subject.app) ?? ''
+        const mark = `round${round}`
+        await subject.change(repo, mark)
+        await world.commitAll(repo, mark)
+        await quiet(world)
+        const took = await timedPush(world, subject, repo, mark)
+        add(totals, subject.app, took.total)
+        const split = steps.get(subject.app) ?? new Map<string, number[]>()
+        for (const [name, ms] of Object.entries(took.steps)) add(split, name, ms)
+        add(split, 'git and hook', took.git - Object.values(took.steps).reduce((a, b) => a + b, 0))
+        steps.set(subject.app, split)
+      }
+      await quiet(world)
+      floor.push.push(await barePush(world, repos.get('bench-node') ?? '', bare))
+      floor.start.push(await bareStart(world, nodeImage))
+    }
+    const changed = new Map<string, number>()
+    for (const subject of subjects) {
+      const repo = repos.get(subject.app) ?? ''
+      await subject.addDependency(repo)
+      await subject.change(repo, 'dependency')
+      await world.commitAll(repo, 'Add a dependency')
+      await quiet(world)
+      changed.set(subject.app, (await timedPush(world, subject, repo, 'dependency')).total)
+    }
+    report(totals, steps, floor, changed)
+  } finally {
+    await world.stop()
+  }
+}
+
+async function imageOf(world: World, app: string): Promise<string | undefined> {
+  const { id } = await world.api<{ id: string }>('GET', `/apps/${app}`)
+  return (await world.engine.listTags(`${world.config.instance}/app-${id}`))[0]
+}
+
+/** Waits until the tidying of the push before is over: a second build room is ready and nothing drains. */
+async function quiet(world: World): Promise<void> {
+  await until(
+    'a quiet platform',
+    async () => {
+      const all = await world.engine.listContainers({ 'paas.instance': world.config.instance })
+      const rooms = all.filter((c) => c.labels['paas.kind'] === 'build' && c.state === 'running')
+      const dynos = all.filter((c) => c.labels['paas.kind'] === 'dyno')
+      return rooms.length === 1 && dynos.length === subjects.length
+    },
+    60_000,
+  )
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+}
+
+function add(map: Map<string, number[]>, name: string, value: number): void {
+  map.set(name, [...(map.get(name) ?? []), value])
+}
+
+function report(
+  totals: Map<string, number[]>,
+  steps: Map<string, Map<string, number[]>>,
+  floor: { push: number[]; start: number[] },
+  changed: Map<string, number>,
+): void {
+  const out: Record<string, Figure | number | string> = {
+    machine: `${machine()}, ${os.cpus().length} cores, load ${os.loadavg()[0]?.toFixed(1)}`,
+  }
+  const rows: [string, Figure][] = [
+    ['floor: bare git push', figureOf(floor.push)],
+    ['floor: bare container start', figureOf(floor.start)],
+  ]
+  for (const [app, values] of totals) rows.push([`${app}: source change`, figureOf(values)])
+  printTable(`push (${out.machine})`, rows)
+  for (const [name, f] of rows) out[name] = f
+  for (const [app, split] of steps)
+    printTable(
+      `${app}, by step`,
+      [...split].map(([name, values]) => [name, figureOf(values)]),
+    )
+  for (const [app, ms] of changed) {
+    console.log(`${app}: one dependency added   ${ms.toFixed(0)} ms`)
+    out[`${app}: one dependency added`] = Math.round(ms)
+  }
+  console.log(JSON.stringify(out))
+}
+
+await main()
