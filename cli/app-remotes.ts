@@ -5,7 +5,7 @@ import type { App } from './api-types.js'
 import type { CliConfig } from './config.js'
 import type { Credentials } from './credentials.js'
 import { CliError } from './errors.js'
-import { type GitRemote, listGitRemotes, setCredentialHelper, setGitRemote } from './git.js'
+import { type GitRemote, listGitRemotes, setCredentialHelpers, setGitRemote } from './git.js'
 import { warn } from './output.js'
 
 /** The remote's name unless another is asked for. */
@@ -52,10 +52,18 @@ export async function addAppRemote(
   const present = (await listGitRemotes()).find((r) => r.name === remote)
   const keeps = options.keep === true && present !== undefined && present.url !== app.git_url
   if (!keeps) await setGitRemote(remote, app.git_url, present !== undefined)
-  if (credentials.learnGitOrigin(origin)) await setCredentialHelper(origin, await credentialHelper(config))
+  if (credentials.learnGitOrigin(origin))
+    await setCredentialHelpers(origin, await credentialHelpers(config, credentials))
   else warn(`git will ask for a password at ${origin}: give it the token that paas auth:token prints.`)
   if (keeps) return 'kept'
   return present === undefined ? 'added' : 'updated'
+}
+
+/** First git's own reader of the file beside our credentials, which costs next to nothing; then ourselves. */
+async function credentialHelpers(config: CliConfig, credentials: Credentials): Promise<string[]> {
+  const { quote } = await import('shell-quote')
+  const own = await credentialHelper(config)
+  return !credentials.isStored() ? [own] : [`store --file=${quote([credentials.gitFile])}`, own]
 }
 
 /** How git calls us back: by name where `paas` on the search path is this very program, else by its place. */

@@ -20,11 +20,19 @@ type CredentialsFile = Readonly<Record<string, Entry>>
 
 export class Credentials {
   readonly path: string
+  /** The same tokens in the form that git's own `credential-store` reads: it answers faster than any program of ours. */
+  readonly gitFile: string
   readonly #config: CliConfig
 
   constructor(config: CliConfig) {
     this.#config = config
     this.path = path.join(config.configDir, 'credentials.json')
+    this.gitFile = path.join(config.configDir, 'git-credentials')
+  }
+
+  /** Whether a token for the configured API is kept on disk, whatever `PAAS_API_KEY` says. */
+  isStored(): boolean {
+    return this.#entry()?.token !== undefined
   }
 
   /** The token for the configured API: `PAAS_API_KEY`, else the stored one. */
@@ -94,16 +102,32 @@ export class Credentials {
 
   #write(all: CredentialsFile): void {
     mkdirSync(path.dirname(this.path), { recursive: true, mode: 0o700 })
-    const temporary = `${this.path}.${process.pid}`
-    try {
-      writeFileSync(temporary, `${JSON.stringify(all, null, 2)}\n`, { mode: 0o600 })
-      chmodSync(temporary, 0o600)
-      renameSync(temporary, this.path)
-    } catch (error) {
-      rmSync(temporary, { force: true })
-      throw error
-    }
+    writePrivately(this.path, `${JSON.stringify(all, null, 2)}\n`)
+    writePrivately(this.gitFile, gitCredentialLines(all))
   }
+}
+
+function writePrivately(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}`
+  try {
+    writeFileSync(temporary, text, { mode: 0o600 })
+    chmodSync(temporary, 0o600)
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+function gitCredentialLines(all: CredentialsFile): string {
+  return Object.entries(all)
+    .flatMap(([apiOrigin, { token, git_origin: gitOrigin }]) =>
+      token === undefined
+        ? []
+        : [apiOrigin, ...(gitOrigin === undefined ? [] : [gitOrigin])].map((origin) => ({ origin, token })),
+    )
+    .map(({ origin, token }) => `${origin.replace('://', `://paas:${encodeURIComponent(token)}@`)}\n`)
+    .join('')
 }
 
 function readEntries(value: unknown): CredentialsFile {

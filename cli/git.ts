@@ -49,11 +49,11 @@ export async function removeGitRemote(name: string): Promise<void> {
 }
 
 /**
- * Has git ask `helper` for this origin's credentials, in this repository only. The empty entry comes first: it keeps
- * helpers of the whole machine from being asked for, or given, the platform's token.
+ * Has git ask these helpers, in this order, for this origin's credentials, in this repository only. The empty entry comes
+ * first: it keeps helpers of the whole machine from being asked for, or given, the platform's token.
  */
-export async function setCredentialHelper(origin: string, helper: string): Promise<void> {
+export async function setCredentialHelpers(origin: string, helpers: readonly string[]): Promise<void> {
   const key = `credential.${origin}.helper`
   await git('config', '--local', '--replace-all', key, '')
-  await git('config', '--local', '--add', key, helper)
+  for (const helper of helpers) await git('config', '--local', '--add', key, helper)
 }

@@ -6,7 +6,7 @@ import { chmod, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { authenticate } from './actions/access.js'
-import { findLiveApp } from './store/apps.js'
+import { findLiveApp, listAppIds } from './store/apps.js'
 import { failAbandonedBuilds } from './store/builds.js'
 import { settleRelease } from './store/releases.js'
 import { createAddOnLoop } from './addons/add-on-loop.js'
@@ -241,8 +241,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   )
   addOns.start()
   void loop.start()
+  /** Each push adds a pack. */
+  const compactRepositories = async () => {
+    try {
+      for (const appId of await listAppIds(db)) if (await repos.exists(appId)) await repos.compact(appId)
+    } catch (err) {
+      log.warn({ err }, 'the repositories could not be compacted; trying again later')
+    }
+  }
   const housekeeping = [
     setInterval(() => void pruneImages({ db, config, log, removeImage: builder.removeImage }), 10 * 60_000),
+    setInterval(() => void compactRepositories(), 30 * 60_000),
     // Other tools of the machine may have reset its rules.
     setInterval(() => void closeHost(), 60_000),
   ]

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pino } from 'pino'
-import { loadConfig } from './config.js'
+import { loadConfig, scrubEnvironment } from './config.js'
 import { startControlPlane } from './control-plane.js'
 
 interface ImageFile {
@@ -13,6 +13,7 @@ interface ImageFile {
 
 async function main(): Promise<void> {
   const config = loadConfig()
+  scrubEnvironment()
   const log = pino(
     {
       level: config.logLevel,

@@ -11,18 +11,23 @@ import { currentConfigVars, setConfigVars } from './releases.js'
 export interface Project {
   readonly procfile: ProcessTypes | undefined
   readonly manifest: AppManifest
+  readonly hasSubmodules: boolean
 }
 
 /** Throws a sentence for the author where one of the files can't be read. */
 export async function readProject(source: Source): Promise<Project> {
-  const files = await source.readFiles(['Procfile', 'app.json'])
+  const files = await source.readFiles(['Procfile', 'app.json', '.gitmodules'])
   const procfileText = files.get('Procfile')
   const manifestText = files.get('app.json')
   const procfile = procfileText === undefined ? undefined : parseProcfile(procfileText)
   if (procfile?.ok === false) throw new Error(procfile.reason)
   const manifest = manifestText === undefined ? undefined : parseManifest(manifestText)
   if (manifest?.ok === false) throw new Error(manifest.reason)
-  return { procfile: procfile?.types, manifest: manifest?.manifest ?? emptyManifest }
+  return {
+    procfile: procfile?.types,
+    manifest: manifest?.manifest ?? emptyManifest,
+    hasSubmodules: files.has('.gitmodules'),
+  }
 }
 
 /**

@@ -121,6 +121,8 @@ async function deploy(
   const project = await readProject(source).catch((error: Error) => {
     throw new PushRefused(error.message)
   })
+  if (project.hasSubmodules)
+    write(' !     Warning: submodules are not fetched; their folders are empty in the build.\n')
   const isFirst = (await findNewestRelease(platform.db, app.id))?.slugId === undefined
   if (isFirst) await prepareFirst(platform, push, project.manifest, write)
   const newest = await findNewestRelease(platform.db, app.id)

@@ -28,34 +28,57 @@ export type OneOffStep =
 const attachWithinMs = 60_000
 
 export function planOneOffs(desired: DesiredApp, observed: ObservedApp, now: Date): OneOffStep[] {
-  const steps: OneOffStep[] = []
-  for (const oneOff of desired.oneOffs) {
-    const container = observed.oneOffs.find((c) => c.oneOffId === oneOff.id)
-    const isOverdue = now.getTime() > oneOff.createdAt.getTime() + oneOff.timeToLiveSeconds * 1000
-    const mustEnd = oneOff.state === 'stopping' || isOverdue || desired.app.destroyedAt !== undefined
-    if (container && hasEnded(container))
-      steps.push({ kind: 'settle-one-off', oneOff, container, cause: `ended with ${container.exitCode}` })
-    else if (container?.state === 'running' && mustEnd && !container.isStopping)
-      steps.push({ kind: 'stop-one-off', oneOff, container, cause: isOverdue ? 'its time is over' : 'asked to stop' })
-    else if (!container && (mustEnd || oneOff.state === 'up'))
-      steps.push({ kind: 'settle-one-off', oneOff, container, cause: 'its container is gone' })
-    else if (container?.state === 'created' && oneOff.attached) {
-      if (mustEnd || now.getTime() > oneOff.createdAt.getTime() + attachWithinMs)
-        steps.push({ kind: 'settle-one-off', oneOff, container, cause: 'nobody attached to it' })
-    } else if (
-      (!container || container.state === 'created') &&
-      oneOff.state === 'starting' &&
-      desired.addOnsReady &&
-      !mustEnd
-    )
-      steps.push({ kind: 'start-one-off', oneOff, container, cause: 'asked for' })
-  }
   const known = new Set(desired.oneOffs.map((o) => o.id))
-  for (const container of observed.oneOffs.filter((c) => !known.has(c.oneOffId)))
-    steps.push(
-      hasEnded(container) || container.state === 'created'
-        ? { kind: 'settle-one-off', oneOff: undefined, container, cause: 'its row has ended' }
-        : { kind: 'stop-one-off', oneOff: undefined, container, cause: 'its row has ended' },
-    )
-  return steps
+  return [
+    ...desired.oneOffs.flatMap((oneOff) => {
+      const container = observed.oneOffs.find((c) => c.oneOffId === oneOff.id)
+      return container === undefined ? missingSteps(desired, oneOff, now) : oneOffSteps(desired, oneOff, container, now)
+    }),
+    ...observed.oneOffs.filter((c) => !known.has(c.oneOffId)).flatMap(orphanSteps),
+  ]
+}
+
+function isOverdue(oneOff: DesiredOneOff, now: Date): boolean {
+  return now.getTime() > oneOff.createdAt.getTime() + oneOff.timeToLiveSeconds * 1000
+}
+
+function mustEnd(desired: DesiredApp, oneOff: DesiredOneOff, now: Date): boolean {
+  return oneOff.state === 'stopping' || isOverdue(oneOff, now) || desired.app.destroyedAt !== undefined
+}
+
+function missingSteps(desired: DesiredApp, oneOff: DesiredOneOff, now: Date): OneOffStep[] {
+  // One that was up has run: it is never run a second time.
+  if (oneOff.state === 'up')
+    return [{ kind: 'settle-one-off', oneOff, container: undefined, cause: 'its container is gone' }]
+  if (mustEnd(desired, oneOff, now))
+    return [{ kind: 'settle-one-off', oneOff, container: undefined, cause: 'it was never made' }]
+  return desired.addOnsReady ? [{ kind: 'start-one-off', oneOff, container: undefined, cause: 'asked for' }] : []
+}
+
+function oneOffSteps(desired: DesiredApp, oneOff: DesiredOneOff, container: ObservedOneOff, now: Date): OneOffStep[] {
+  if (hasEnded(container))
+    return [{ kind: 'settle-one-off', oneOff, container, cause: `ended with ${container.exitCode}` }]
+  const ends = mustEnd(desired, oneOff, now)
+  if (container.state === 'created') {
+    if (ends) return [{ kind: 'settle-one-off', oneOff, container, cause: 'never started' }]
+    if (!oneOff.attached) return [{ kind: 'start-one-off', oneOff, container, cause: 'made but not started' }]
+    const isLeft = now.getTime() > oneOff.createdAt.getTime() + attachWithinMs
+    return isLeft ? [{ kind: 'settle-one-off', oneOff, container, cause: 'nobody attached to it' }] : []
+  }
+  if (ends) {
+    const cause = isOverdue(oneOff, now) ? 'its time is over' : 'asked to stop'
+    return container.isStopping ? [] : [{ kind: 'stop-one-off', oneOff, container, cause }]
+  }
+  // The control plane died between starting it and noting so: starting it again changes nothing but the row.
+  return oneOff.state === 'starting' && !oneOff.attached
+    ? [{ kind: 'start-one-off', oneOff, container, cause: 'its row is behind' }]
+    : []
+}
+
+/** Containers whose row has ended or is gone. */
+function orphanSteps(container: ObservedOneOff): OneOffStep[] {
+  const cause = 'its row has ended'
+  if (hasEnded(container) || container.state === 'created')
+    return [{ kind: 'settle-one-off', oneOff: undefined, container, cause }]
+  return container.isStopping ? [] : [{ kind: 'stop-one-off', oneOff: undefined, container, cause }]
 }

@@ -99,52 +99,61 @@ function startSteps(
   now: Date,
   limits: PlanLimits,
 ): Step[] {
-  if (!desired.addOnsReady) return []
   const steps: Step[] = []
-  let restarting = false
-  for (const dyno of [...wanted.rollout, ...wanted.current]) {
+  const all = [...wanted.rollout, ...wanted.current]
+  let restarting = all.some((w) => w.type === 'web' && isBooting(latestOf(w, observed)))
+  for (const dyno of all) {
     const latest = latestOf(dyno, observed)
-    if (latest && !hasEnded(latest) && latest.state !== 'created') {
-      restarting ||= dyno.type === 'web' && !latest.isUp
-      continue
-    }
+    if (latest && isAlive(latest)) continue
+    const isCurrents = dyno.release.id === desired.current?.id
+    // A target waits for add-ons that came with it; the current release has had all of its own.
+    if (!isCurrents && !desired.addOnsReady) continue
     const older = observed.dynos.filter((d) => d.dyno === dyno.dyno && !isOf(dyno, d) && !hasEnded(d))
     // A worker waits until its older copy is gone: two clocks or two consumers can do harm.
     if (dyno.type !== 'web' && older.length > 0) continue
     // Restarted web dynos go one at a time; those of a rollout come up together.
-    const isRestart = dyno.release.id === desired.current?.id && older.some((d) => d.version === dyno.release.version)
+    const isRestart = isCurrents && older.some((d) => d.version === dyno.release.version)
     if (dyno.type === 'web' && isRestart && restarting) continue
     if (latest === undefined || latest.state === 'created') {
       const cause = `${dyno.dyno} of v${dyno.release.version} is wanted, ${latest ? 'made but not started' : 'none found'}`
       steps.push({ kind: 'start-dyno', wanted: dyno, attempt: latest?.attempt ?? 0, cause })
       restarting ||= dyno.type === 'web'
-      continue
     }
     // A crash during the rollout fails the release; only a current release's dyno is started again.
-    if (dyno.release.id !== desired.current?.id) continue
-    const ranMs = (latest.endedAt?.getTime() ?? 0) - (latest.startedAt?.getTime() ?? 0)
-    const attempt = ranMs >= steadyAfterMs ? 0 : latest.attempt
-    const waitMs = Math.min(limits.crashBackoffMs * 2 ** Math.min(attempt, 20), limits.crashBackoffMaxMs)
-    if (now.getTime() >= (latest.endedAt?.getTime() ?? 0) + waitMs)
-      steps.push({
-        kind: 'start-dyno',
-        wanted: dyno,
-        attempt: latest.attempt + 1,
-        cause: `crashed ${latest.attempt + 1} times, waited ${waitMs} ms`,
-      })
+    else if (isCurrents) steps.push(...restartCrashed(dyno, latest, now, limits))
   }
   return steps
 }
 
+/** Once its back-off is over. After a steady run the crashes before it are forgotten, with the container that tells of them. */
+function restartCrashed(wanted: WantedDyno, ended: ObservedDyno, now: Date, limits: PlanLimits): Step[] {
+  const endedAt = ended.endedAt?.getTime() ?? 0
+  const wasSteady = endedAt - (ended.startedAt?.getTime() ?? endedAt) >= steadyAfterMs
+  const doublings = wasSteady ? 0 : Math.min(ended.attempt, 20)
+  const waitMs = Math.min(limits.crashBackoffMs * 2 ** doublings, limits.crashBackoffMaxMs)
+  if (now.getTime() < endedAt + waitMs) return []
+  if (wasSteady) return [removal(ended, 'it ran steadily before it ended')]
+  const cause = `crashed ${ended.attempt + 1} times, waited ${waitMs} ms`
+  return [{ kind: 'start-dyno', wanted, attempt: ended.attempt + 1, cause }]
+}
+
+function isAlive(dyno: ObservedDyno): boolean {
+  return !hasEnded(dyno) && dyno.state !== 'created'
+}
+
+function isBooting(dyno: ObservedDyno | undefined): boolean {
+  return dyno !== undefined && isAlive(dyno) && !dyno.isUp
+}
+
 function isLate(dyno: ObservedDyno, now: Date, limits: PlanLimits): boolean {
-  return (
-    dyno.type === 'web' &&
-    dyno.state === 'running' &&
-    !dyno.isUp &&
-    !dyno.isStopping &&
-    dyno.startedAt !== undefined &&
-    now.getTime() - dyno.startedAt.getTime() > limits.bootTimeoutMs
-  )
+  if (dyno.type !== 'web' || dyno.state !== 'running' || dyno.startedAt === undefined) return false
+  if (dyno.isUp || dyno.isRouted || dyno.isStopping) return false
+  const askedSince = Math.max(dyno.startedAt.getTime(), limits.watchingSince?.getTime() ?? 0)
+  return now.getTime() - askedSince > limits.bootTimeoutMs
+}
+
+function removal(dyno: ObservedDyno, cause: string): Step {
+  return { kind: 'remove-container', containerId: dyno.containerId, name: dyno.containerName, cause }
 }
 
 /** A current release's web dyno that never binds its port is killed and counts as crashed (R10). */
@@ -175,6 +184,8 @@ function outcomeSteps(desired: DesiredApp, observed: ObservedApp, now: Date, lim
     return [{ kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'crashed', dyno: crashed } }]
   const late = found.find((d) => d !== undefined && isLate(d, now, limits))
   if (late) return [{ kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'late', dyno: late } }]
+  // Without web dynos to wait for, add-ons that came with the release are waited for here.
+  if (web.length === 0 && !desired.addOnsReady) return []
   return found.every((d) => d?.isUp) ? [{ kind: 'settle-release', release: target, status: 'succeeded' }] : []
 }
 
@@ -188,25 +199,22 @@ function stopSteps(desired: DesiredApp, observed: ObservedApp, wanted: WantedNow
   const all = [...wanted.rollout, ...wanted.current]
   for (const dyno of observed.dynos) {
     const match = all.find((w) => isOf(w, dyno))
-    const isLatest = match !== undefined && latestOf(match, observed)?.containerId === dyno.containerId
-    if (isLatest) continue
-    if (hasEnded(dyno) || dyno.state === 'created') {
-      // The exit of a release that failed at boot is told before its container goes.
-      const isVerdict = desired.target?.status === 'pending' && dyno.releaseId === desired.target.id
-      if (!isVerdict)
-        steps.push({
-          kind: 'remove-container',
-          containerId: dyno.containerId,
-          name: dyno.containerName,
-          cause: match ? 'a later attempt replaced it' : 'superseded',
-        })
-      continue
-    }
-    if (dyno.isRouted || dyno.isStopping || isStillNeeded(dyno, desired, observed, wanted)) continue
-    if (dyno.type === 'web' && !dyno.isDrained) continue
-    steps.push({ kind: 'stop-dyno', dyno, cause: stopCause(desired, dyno) })
+    if (match !== undefined && latestOf(match, observed)?.containerId === dyno.containerId) continue
+    if (!isAlive(dyno)) steps.push(removal(dyno, match ? 'a later attempt replaced it' : 'superseded'))
+    else if (dyno.isRouted || dyno.isStopping || isStillNeeded(dyno, desired, observed, wanted)) continue
+    else if (isUnsettled(dyno, desired)) steps.push(removal(dyno, 'overtaken before it served'))
+    else if (dyno.type !== 'web' || dyno.isDrained)
+      steps.push({ kind: 'stop-dyno', dyno, cause: stopCause(desired, dyno) })
   }
   return steps
+}
+
+/**
+ * Whether the dyno's release may yet succeed or fail by it. Such a dyno goes container and all, for an exit that we caused
+ * must not be taken for a crash when the release is the target again; it has never had a request.
+ */
+function isUnsettled(dyno: ObservedDyno, { app, target, current }: DesiredApp): boolean {
+  return target?.status === 'pending' && dyno.version > (current?.version ?? 0) && app.destroyedAt === undefined
 }
 
 /** An outdated web dyno stays until the one that takes its place is up. */
@@ -218,7 +226,8 @@ function isStillNeeded(dyno: ObservedDyno, desired: DesiredApp, observed: Observ
 
 function stopCause(desired: DesiredApp, dyno: ObservedDyno): string {
   if (desired.app.destroyedAt) return 'the app is destroyed'
-  if (dyno.version !== desired.current?.version) return `v${desired.current?.version ?? 0} is current`
+  if (dyno.version !== desired.current?.version)
+    return desired.current ? `v${desired.current.version} is current` : 'no release is current'
   return wantedDynos(desired, desired.current).some((w) => w.dyno === dyno.dyno) ? 'restarted' : 'scaled down'
 }
 
@@ -227,8 +236,9 @@ export function printStep(step: Step): string {
   switch (step.kind) {
     case 'create-release-command':
     case 'start-release-command':
-    case 'settle-release-command':
       return `${step.kind} v${step.release.version}`
+    case 'settle-release-command':
+      return `${step.kind} v${step.release.version}${step.isLate ? ': late' : ''}`
     case 'start-dyno':
       return `start ${step.wanted.dyno} v${step.wanted.release.version}: ${step.cause}`
     case 'settle-release':

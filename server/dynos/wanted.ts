@@ -16,7 +16,8 @@ export interface WantedDyno {
 export function wantedDynos(desired: DesiredApp, release: RunnableRelease | undefined): WantedDyno[] {
   if (!release?.slug || desired.app.destroyedAt) return []
   return desired.formation.flatMap((entry) => {
-    const command = release.processTypes[entry.type]
+    // A type may be called like something every object has.
+    const command = Object.hasOwn(release.processTypes, entry.type) ? release.processTypes[entry.type] : undefined
     if (command === undefined || entry.type === 'release') return []
     return Array.from({ length: entry.quantity }, (_, index): WantedDyno => {
       const dyno = `${entry.type}.${index + 1}`

@@ -49,8 +49,10 @@ export interface Certificates {
   ensure(hosts: readonly string[], now: Date): Promise<string[]>
   /** Makes one certificate for a file of its own. */
   ensureFile(file: string, host: string, now: Date): Promise<boolean>
-  /** Removes certificates of hosts that are no longer there. */
-  prune(hosts: ReadonlySet<string>): Promise<void>
+  /** Removes the certificates of hosts that have gone. */
+  remove(hosts: readonly string[]): Promise<void>
+  /** Removes what isn't a certificate of one of these hosts. */
+  prune(hosts: readonly string[]): Promise<void>
 }
 
 export function createCertificates(caDir: string, certsDir: string, instance: string): Certificates {
@@ -66,7 +68,7 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
 
   const ensureFile = async (file: string, host: string, now: Date) => {
     const end = ends.get(file) ?? endOf(await readIfThere(file))
-    if (end - now.getTime() > renewDays * dayMs) {
+    if (lastsBeyond(end, now)) {
       ends.set(file, end)
       return false
     }
@@ -81,7 +83,7 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
     return true
   }
 
-  const fileOf = (host: string) => path.join(certsDir, `${host.replace('*', '_')}.pem`)
+  const fileOf = (host: string) => `${certsDir}/${host.replace('*', '_')}.pem`
 
   return {
     async prepare() {
@@ -109,7 +111,7 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
     ensureFile,
     async ensure(hosts, now) {
       const fresh: string[] = []
-      const waiting = [...hosts]
+      const waiting = hosts.filter((host) => !lastsBeyond(ends.get(fileOf(host)) ?? 0, now))
       const lane = async () => {
         for (let host = waiting.shift(); host !== undefined; host = waiting.shift())
           if (await ensureFile(fileOf(host), host, now)) fresh.push(host)
@@ -117,8 +119,14 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
       await Promise.all(Array.from({ length: lanes }, lane))
       return fresh
     },
+    async remove(hosts) {
+      for (const host of hosts) {
+        ends.delete(fileOf(host))
+        await removeFile(fileOf(host))
+      }
+    },
     async prune(hosts) {
-      const wanted = new Set([...hosts].map(fileOf))
+      const wanted = new Set(hosts.map(fileOf))
       for (const name of await readdir(certsDir)) {
         const file = path.join(certsDir, name)
         if (!name.endsWith('.pem') || name === 'default.pem' || wanted.has(file)) continue
@@ -127,6 +135,10 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
       }
     },
   }
+}
+
+function lastsBeyond(end: number, now: Date): boolean {
+  return end - now.getTime() > renewDays * dayMs
 }
 
 /** End of validity in milliseconds of the epoch; the past for what isn't a certificate. */

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import type { Certificates } from './certificates.js'
 import { besideOf, ensureFolder, type FileText, readIfThere, removeFile, replaceInOrder } from './durable-file.js'
-import { type Layout, certifiedHosts, layoutOf } from './layout.js'
+import { certifiedHosts, type Layout } from './layout.js'
 import type { RouterSettings } from './options.js'
 import type { RouterPaths } from './paths.js'
 import type { Placement } from './placement.js'
@@ -13,7 +13,7 @@ export interface RouterFiles {
   /** Folders, pages, and whatever a former process left half-written. */
   prepare(): Promise<void>
   /** The placement first, what HAProxy starts from last: a start in between sees the table before or this one. */
-  write(placement: Placement): Promise<void>
+  write(placement: Placement, layout: Layout): Promise<void>
 }
 
 export function createRouterFiles(
@@ -43,8 +43,7 @@ export function createRouterFiles(
       const pages = [...renderPages(paths)].map(([name, text]) => ({ file: path.join(paths.errorsDir, name), text }))
       await keep([...pages, { file: paths.codesMap, text: renderCodes() }])
     },
-    async write(placement) {
-      const layout = layoutOf(placement, settings.domain)
+    async write(placement, layout) {
       await keep([
         { file: paths.table, text: renderPlacement(placement) },
         { file: paths.hostsMap, text: renderMap(layout.hosts) },

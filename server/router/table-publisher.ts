@@ -39,15 +39,23 @@ interface Parts {
 export function createTablePublisher(parts: Parts): TablePublisher {
   const { settings, paths, certificates, memory, files, inTurn } = parts
   let placement = emptyPlacement(settings.slots)
+  let layout = layoutOf(placement, settings.domain)
   let isInStep = false
   let renewedAt = 0
   let waiting: { table: RouteTable; done: Promise<{ changed: boolean }> } | undefined
 
+  const wanted = (): Wanted => ({
+    layout,
+    mark: configMark(placement.slotCount, settings, paths),
+    fileOf: certificates.fileOf,
+    async certificatePem(host) {
+      return (await readIfThere(certificates.fileOf(host))) ?? ''
+    },
+  })
+
   const bringInStep = async () => {
     isInStep = false
-    const wanted = wantedOf(placement, parts)
-    await settle(wanted, memory, paths)
-    await certificates.prune(new Set(certifiedHosts(wanted.layout)))
+    await settle(wanted(), memory, paths)
     isInStep = true
   }
 
@@ -59,21 +67,27 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     const changed = routesOf(next) !== routesOf(placement)
     if (changed && table.version === placement.version && placement.apps.length > 0)
       throw new RouterError('stale', `Route table ${table.version} is published with other routes`)
-    await certificates.ensure(certifiedHosts(layoutOf(next, settings.domain)), new Date())
-    await files.write(next)
+    const nextLayout = layoutOf(next, settings.domain)
+    await certificates.ensure(certifiedHosts(nextLayout), new Date())
+    await files.write(next, nextLayout)
+    const gone = [...layout.hosts.keys()].filter((host) => !nextLayout.hosts.has(host))
     placement = next
+    layout = nextLayout
     if (changed || !isInStep) await bringInStep()
+    await certificates.remove(gone)
     return { changed }
   }
 
   return {
     async prepare() {
       placement = await readPlacement(paths.table, settings.slots, settings.domain)
+      layout = layoutOf(placement, settings.domain)
       await files.prepare()
       await certificates.prepare()
       await certificates.ensureFile(paths.defaultCert, settings.domain, new Date())
-      await certificates.ensure(certifiedHosts(layoutOf(placement, settings.domain)), new Date())
-      await files.write(placement)
+      await certificates.ensure(certifiedHosts(layout), new Date())
+      await files.write(placement, layout)
+      await certificates.prune(certifiedHosts(layout))
     },
     placement: () => placement,
     async publish(table) {
@@ -93,22 +107,10 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     settle: bringInStep,
     async renewCertificates() {
       if (Date.now() - renewedAt < renewalCheckMs) return
-      const wanted = wantedOf(placement, parts)
       await certificates.ensureFile(paths.defaultCert, settings.domain, new Date())
-      for (const host of await certificates.ensure(certifiedHosts(wanted.layout), new Date()))
-        await renewCertificate(host, wanted, memory, paths)
+      for (const host of await certificates.ensure(certifiedHosts(layout), new Date()))
+        await renewCertificate(host, wanted(), memory, paths)
       renewedAt = Date.now()
-    },
-  }
-}
-
-function wantedOf(placement: Placement, { settings, paths, certificates }: Parts): Wanted {
-  return {
-    layout: layoutOf(placement, settings.domain),
-    mark: configMark(placement.slotCount, settings, paths),
-    fileOf: certificates.fileOf,
-    async certificatePem(host) {
-      return (await readIfThere(certificates.fileOf(host))) ?? ''
     },
   }
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { type HttpsHost, startHttpsHost } from './https-host.js'
-import { entries, fixtures, ScratchApp, type Source } from './sandbox.js'
+import { entries } from './result.js'
+import { fixtures, ScratchApp, type Source } from './sandbox.js'
 import { run } from './shell.js'
 
 t.setTimeout(300_000)

@@ -1,7 +1,8 @@
 // The Node.js buildpack on real apps: what is installed when, what the dyno gets, and what every failure says.
 import path from 'node:path'
 import t from 'tap'
-import { entries, fixtures, ScratchApp } from './sandbox.js'
+import { entries } from './result.js'
+import { fixtures, ScratchApp } from './sandbox.js'
 
 t.setTimeout(600_000)
 

@@ -3,7 +3,8 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
-import { entries, fixtures, inBuildImage, ScratchApp, type Source } from './sandbox.js'
+import { entries } from './result.js'
+import { fixtures, inBuildImage, ScratchApp, type Source } from './sandbox.js'
 
 t.setTimeout(600_000)
 

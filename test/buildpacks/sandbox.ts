@@ -20,10 +20,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
-import { buffer } from 'node:stream/consumers'
 import Docker from 'dockerode'
-import { extract } from 'tar-stream'
+import { Dyno, demux } from './dyno.js'
+import { type Header, parseResult } from './result.js'
 
 export const stackBuildImage = process.env.PAAS_TEST_STACK_BUILD ?? 'paas/stack-build:dev'
 export const stackImage = process.env.PAAS_TEST_STACK ?? 'paas/stack:dev'
@@ -31,28 +30,6 @@ const checkout = path.resolve(import.meta.dirname, '..', '..')
 export const fixtures = path.join(checkout, 'test', 'fixtures', 'apps')
 const caBundle = process.env.PAAS_CA_BUNDLE ?? '/etc/ssl/certs/ca-certificates.crt'
 const caInside = '/etc/ssl/certs/ca-certificates.crt'
-
-export interface Layer {
-  readonly name: string
-  readonly path: string
-  readonly key: string
-  readonly new: boolean
-  readonly launch: boolean
-  readonly bytes: number
-  readonly shared?: boolean
-}
-
-/** The first line of a build's result, as docker/stack/build-driver/README.md describes it. */
-export interface Header {
-  readonly buildpacks: readonly { readonly name: string; readonly version: string }[]
-  readonly process_types: Readonly<Record<string, string>>
-  readonly addons: readonly string[]
-  readonly layers: readonly Layer[]
-  readonly cache: { readonly changed: boolean }
-  readonly app_bytes: number
-  readonly env: Readonly<Record<string, string>>
-  readonly notes: readonly string[]
-}
 
 export interface Built {
   readonly exitCode: number
@@ -75,6 +52,8 @@ export interface BuildOptions {
 export type Source = string | Readonly<Record<string, string>>
 
 const docker = new Docker()
+/** Layers that are the same for all apps, by key: like the control plane, the scratch has each sent only once. */
+const sharedLayers = new Map<string, Buffer>()
 
 /** One app: what its last successful build left is what the next one finds. */
 export class ScratchApp {
@@ -97,7 +76,10 @@ export class ScratchApp {
     const container = await this.startBuildContainer(work, options)
     try {
       const started = performance.now()
-      const { exitCode, stdout, stderr } = await execDriver(container, path.join(work, 'source'), options.env ?? {})
+      const { exitCode, stdout, stderr } = await execDriver(container, path.join(work, 'source'), {
+        PAAS_KNOWN_LAYERS: [...sharedLayers.keys()].join(' '),
+        ...options.env,
+      })
       const ms = Math.round(performance.now() - started)
       const { header, tars } = parseResult(stdout)
       if (exitCode === 0 && header !== undefined) this.keep(work, header, tars)
@@ -158,6 +140,12 @@ export class ScratchApp {
     const names = new Set(['app', ...header.layers.filter((layer) => layer.launch).map((layer) => layer.name)])
     for (const name of this.image.keys()) if (!names.has(name)) this.image.delete(name)
     for (const [name, tar] of tars) this.image.set(name, tar)
+    for (const { name, key } of header.layers.filter((layer) => layer.shared)) {
+      const tar = tars.get(name) ?? sharedLayers.get(key)
+      if (tar === undefined) throw new Error(`the layer ${name} was not sent and is not known`)
+      sharedLayers.set(key, tar)
+      this.image.set(name, tar)
+    }
   }
 
   /** Starts a dyno of the last built image and returns its address; it is gone with `close`. */
@@ -184,53 +172,6 @@ export class ScratchApp {
   async close(): Promise<void> {
     for (const container of this.containers) await container.remove({ force: true })
     rmSync(this.folder, { recursive: true, force: true })
-  }
-}
-
-/** A container of a built app. */
-export class Dyno {
-  constructor(private readonly container: Docker.Container) {}
-
-  async logs(): Promise<string> {
-    const text = await this.container.logs({ stdout: true, stderr: true })
-    return demux(Readable.from([text])).then(({ stdout, stderr }) => `${stdout}${stderr}`)
-  }
-
-  /** Waits until the dyno answers on its port and returns the response; throws with its log after 20 seconds. */
-  async get(target = '/', init: RequestInit = {}): Promise<Response> {
-    const deadline = Date.now() + 20_000
-    const address = await this.address()
-    for (;;) {
-      try {
-        return await fetch(`http://${address}:5000${target}`, { redirect: 'manual', ...init })
-      } catch (error) {
-        const { State } = await this.container.inspect()
-        if (Date.now() > deadline || !State.Running)
-          throw new Error(`the dyno does not answer:\n${await this.logs()}`, { cause: error })
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
-    }
-  }
-
-  async address(): Promise<string> {
-    const { NetworkSettings } = await this.container.inspect()
-    return NetworkSettings.Networks.bridge?.IPAddress ?? ''
-  }
-
-  async signal(signal: string): Promise<void> {
-    await this.container.kill({ signal })
-  }
-
-  /** Runs a command beside the app's process and returns what it prints. */
-  async exec(command: readonly string[]): Promise<string> {
-    const exec = await this.container.exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true })
-    const { stdout, stderr } = await demux(await exec.start({}))
-    return `${stdout}${stderr}`
-  }
-
-  /** Waits for the process to end and returns its exit code. */
-  async ended(): Promise<number> {
-    return (await this.container.wait()).StatusCode
   }
 }
 
@@ -311,68 +252,4 @@ async function sendTar(folder: string, part: string, to: NodeJS.WritableStream):
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   for await (const chunk of tar.stdout) if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve))
-}
-
-async function demux(stream: NodeJS.ReadableStream): Promise<{ stdout: Buffer; stderr: Buffer }> {
-  const stdout = new PassThrough()
-  const stderr = new PassThrough()
-  const ended = new Promise<void>((resolve, reject) => {
-    stream.once('end', resolve)
-    stream.once('close', resolve)
-    stream.once('error', reject)
-  }).finally(() => {
-    stdout.end()
-    stderr.end()
-  })
-  docker.modem.demuxStream(stream, stdout, stderr)
-  const [out, err] = await Promise.all([buffer(stdout), buffer(stderr), ended])
-  return { stdout: out, stderr: err }
-}
-
-function parseResult(stdout: Buffer): { header: Header | undefined; tars: Map<string, Buffer> } {
-  const tars = new Map<string, Buffer>()
-  const newline = stdout.indexOf('\n')
-  if (newline === -1) return { header: undefined, tars }
-  const header = JSON.parse(stdout.subarray(0, newline).toString()) as Header
-  let offset = newline + 1
-  const parts = header.layers.filter((layer) => layer.new).map((layer) => [layer.name, layer.bytes] as const)
-  for (const [name, bytes] of [...parts, ['app', header.app_bytes] as const]) {
-    tars.set(name, stdout.subarray(offset, offset + bytes))
-    offset += bytes
-  }
-  if (offset !== stdout.length) throw new Error(`the result has ${stdout.length} bytes, its header announces ${offset}`)
-  return { header, tars }
-}
-
-export interface Entry {
-  readonly name: string
-  readonly type: string
-  readonly mode: number
-  readonly uid: number
-  readonly mtime: number
-  readonly linkname: string
-  readonly bytes: Buffer
-  readonly text: string
-}
-
-/** The entries of a tar by name. */
-export async function entries(tar: Buffer | undefined): Promise<Map<string, Entry>> {
-  const found = new Map<string, Entry>()
-  const reader = extract()
-  Readable.from([tar ?? Buffer.alloc(0)]).pipe(reader)
-  for await (const entry of reader) {
-    const { name, type, mode, uid, mtime, linkname } = entry.header
-    const bytes = await buffer(entry)
-    found.set(name, {
-      name,
-      type: type ?? '',
-      mode: mode ?? 0,
-      uid: uid ?? -1,
-      mtime: Number(mtime ?? 0),
-      linkname: linkname ?? '',
-      bytes,
-      text: bytes.toString(),
-    })
-  }
-  return found
 }

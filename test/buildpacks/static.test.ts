@@ -2,7 +2,8 @@
 import { connect } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
-import { type Dyno, fixtures, ScratchApp } from './sandbox.js'
+import type { Dyno } from './dyno.js'
+import { fixtures, ScratchApp } from './sandbox.js'
 
 t.setTimeout(300_000)
 

@@ -64,6 +64,13 @@ export function declareAppRoutes(api: Api, context: ApiContext): void {
     },
   )
 
+  declareOneApp(api, context)
+  declareCollaboratorRoute(api)
+}
+
+function declareOneApp(api: Api, context: ApiContext): void {
+  const { platform } = context
+
   api.get(
     '/apps/:app',
     {
@@ -111,8 +118,6 @@ export function declareAppRoutes(api: Api, context: ApiContext): void {
       return body
     },
   )
-
-  declareCollaboratorRoute(api)
 }
 
 function declareCollaboratorRoute(api: Api): void {

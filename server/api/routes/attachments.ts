@@ -62,6 +62,12 @@ export function declareAttachmentRoutes(api: Api, context: ApiContext): void {
     },
   )
 
+  declareOneAttachment(api, context)
+  declareChanges(api, context)
+  declareResolve(api, context)
+}
+
+function declareOneAttachment(api: Api, context: ApiContext): void {
   api.get(
     '/apps/:app/addon-attachments/:attachment',
     {
@@ -94,9 +100,6 @@ export function declareAttachmentRoutes(api: Api, context: ApiContext): void {
     async (request) =>
       withAddOn(context, await visibleAttachment(context, principalOf(request), request.params.attachment)),
   )
-
-  declareChanges(api, context)
-  declareResolve(api, context)
 }
 
 function declareChanges(api: Api, context: ApiContext): void {

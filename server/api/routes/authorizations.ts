@@ -14,13 +14,8 @@ import Type from 'typebox'
 const permission = 'account'
 const tags = ['authorizations']
 
-export function declareAuthorizationRoutes(api: Api, { platform }: ApiContext): void {
-  const find = async (request: FastifyRequest, reference: string): Promise<Authorization> => {
-    const { account, authorizationId } = principalOf(request)
-    const found = await findAuthorization(platform.db, account.id, reference === '~' ? authorizationId : reference)
-    if (!found) throw notFound('authorization')
-    return found
-  }
+export function declareAuthorizationRoutes(api: Api, context: ApiContext): void {
+  const { platform } = context
 
   api.get(
     '/oauth/authorizations',
@@ -59,6 +54,12 @@ export function declareAuthorizationRoutes(api: Api, { platform }: ApiContext): 
     },
   )
 
+  declareOneAuthorization(api, context)
+}
+
+function declareOneAuthorization(api: Api, context: ApiContext): void {
+  const { platform } = context
+
   api.get(
     '/oauth/authorizations/:authorization',
     {
@@ -70,7 +71,8 @@ export function declareAuthorizationRoutes(api: Api, { platform }: ApiContext): 
         response: { 200: authorizationBody, ...refusals },
       },
     },
-    async (request) => toAuthorization(await find(request, request.params.authorization), new Date()),
+    async (request) =>
+      toAuthorization(await authorizationOf(context, request, request.params.authorization), new Date()),
   )
 
   api.delete(
@@ -85,7 +87,7 @@ export function declareAuthorizationRoutes(api: Api, { platform }: ApiContext): 
       },
     },
     async (request) => {
-      const authorization = await find(request, request.params.authorization)
+      const authorization = await authorizationOf(context, request, request.params.authorization)
       await revokeAuthorization(platform, principalOf(request).account, authorization.id)
       return toAuthorization(authorization, new Date())
     },
@@ -106,4 +108,16 @@ export function declareAuthorizationRoutes(api: Api, { platform }: ApiContext): 
       throw notFound('session')
     },
   )
+}
+
+/** One of the caller's own, by id or `~`. */
+async function authorizationOf(
+  { platform }: ApiContext,
+  request: FastifyRequest,
+  reference: string,
+): Promise<Authorization> {
+  const { account, authorizationId } = principalOf(request)
+  const found = await findAuthorization(platform.db, account.id, reference === '~' ? authorizationId : reference)
+  if (!found) throw notFound('authorization')
+  return found
 }

@@ -10,12 +10,9 @@ import { ownDomain, toDomain } from '../serialise/apps.js'
 
 const tags = ['domains']
 
-export function declareDomainRoutes(api: Api, { platform }: ApiContext): void {
+export function declareDomainRoutes(api: Api, context: ApiContext): void {
+  const { platform } = context
   const { config } = platform
-  const isOwn = (app: App, reference: string) => {
-    const own = ownDomain(app, config)
-    return reference === own.id || reference.toLowerCase() === own.hostname
-  }
 
   api.get(
     '/apps/:app/domains',
@@ -58,6 +55,16 @@ export function declareDomainRoutes(api: Api, { platform }: ApiContext): void {
       return toDomain(domain, app, config)
     },
   )
+
+  declareOneDomain(api, context)
+}
+
+function declareOneDomain(api: Api, { platform }: ApiContext): void {
+  const { config } = platform
+  const isOwn = (app: App, reference: string) => {
+    const own = ownDomain(app, config)
+    return reference === own.id || reference.toLowerCase() === own.hostname
+  }
 
   api.get(
     '/apps/:app/domains/:domain',

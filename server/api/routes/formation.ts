@@ -14,7 +14,9 @@ import { toFormation } from '../serialise/dynos.js'
 
 const tags = ['formation']
 
-export function declareFormationRoutes(api: Api, { platform }: ApiContext): void {
+export function declareFormationRoutes(api: Api, context: ApiContext): void {
+  const { platform } = context
+
   api.get(
     '/apps/:app/formation',
     {
@@ -55,6 +57,10 @@ export function declareFormationRoutes(api: Api, { platform }: ApiContext): void
     },
   )
 
+  declareOneType(api, context)
+}
+
+function declareOneType(api: Api, { platform }: ApiContext): void {
   api.get(
     '/apps/:app/formation/:type',
     {

@@ -56,6 +56,10 @@ export function declareLogRoutes(api: Api, context: ApiContext): void {
     },
   )
 
+  declareStreams(api, context, tails)
+}
+
+function declareStreams(api: Api, context: ApiContext, tails: TailCount): void {
   api.get(
     '/log-sessions/:secret',
     {
@@ -101,6 +105,8 @@ export function declareLogRoutes(api: Api, context: ApiContext): void {
     },
   )
 }
+
+type TailCount = ReturnType<typeof countTails>
 
 /** How many tails each account has open. */
 function countTails(limit: number) {

@@ -80,6 +80,12 @@ export function declareReleaseRoutes(api: Api, context: ApiContext): void {
     async (request) => serialiseOne(context, request, await releaseOf(context, appOf(request), request.params.release)),
   )
 
+  declarePartsOfReleases(api, context)
+}
+
+function declarePartsOfReleases(api: Api, context: ApiContext): void {
+  const { platform } = context
+
   api.get(
     '/apps/:app/releases/:release/config-vars',
     {

@@ -39,10 +39,9 @@ export const authorizationBody = strict({
   access_token: strict({
     id,
     expires_in: Type.Unsafe<number | null>({ type: ['integer', 'null'], description: 'Seconds; null means never.' }),
-    token: Type.Unsafe<string | null>({
-      type: ['string', 'null'],
+    token: Type.String({
       description:
-        'In the answer that creates it, and in a list for the one that asks; the platform keeps only a hash.',
+        'In the answer that creates it, and in a list for the one that asks; else empty: the platform keeps only a hash.',
     }),
   }),
   client: alwaysNull,
