@@ -3,9 +3,9 @@ import { failpoint } from '../lib/failpoint.js'
 import type { Account } from '../model/account.js'
 import { type AddOn, type Attachment, findPlan, findService } from '../model/add-on.js'
 import type { App } from '../model/app.js'
-import { type ConfigVars, mergeConfigVars } from '../model/config-vars.js'
+import { mergeConfigVars } from '../model/config-vars.js'
 import { invalid, notFound, PlatformError } from '../model/errors.js'
-import { asPostgresSecrets, postgresConfigVars, newPostgresSecrets, suggestAddOnName } from '../model/postgres-url.js'
+import { newPostgresSecrets, suggestAddOnName } from '../model/postgres-url.js'
 import type { Platform } from '../platform.js'
 import {
   findAddOn,
@@ -14,13 +14,13 @@ import {
   insertAttachment,
   listAttachments,
   markAddOnDestroyed,
-  readAddOnSecrets,
   removeAttachment,
 } from '../store/add-ons.js'
 import { assignNetworkIndex } from '../store/apps.js'
 import { isUniqueViolation, type Transaction } from '../store/database.js'
 import { appNetworkCount } from '../model/subnets.js'
 import { appFor } from './access.js'
+import { configVarsOf } from './attached-config-vars.js'
 import { announceRelease, createRelease, currentConfigVars, lockLiveApp } from './releases.js'
 
 export interface AddOnWish {
@@ -43,7 +43,7 @@ export async function createAddOn(platform: Platform, account: Account, app: App
       tx,
       app,
       account,
-      await attachmentVars(tx, attachment),
+      await configVarsOf(tx, attachment),
       `Attach ${attachment.name} (${addOn.name})`,
     )
     failpoint('add-on-create.before-commit')
@@ -120,14 +120,6 @@ function freeAttachmentName(addOn: AddOn, taken: ReadonlySet<string>): string {
   )
 }
 
-async function attachmentVars(tx: Transaction, attachment: Attachment): Promise<ConfigVars> {
-  return postgresConfigVars(
-    attachment.name,
-    attachment.addOnName,
-    asPostgresSecrets(await readAddOnSecrets(tx, attachment.addOnId)),
-  )
-}
-
 async function releaseWith(
   tx: Transaction,
   app: App,
@@ -155,7 +147,7 @@ export async function attachAddOn(
       tx,
       app,
       account,
-      await attachmentVars(tx, attachment),
+      await configVarsOf(tx, attachment),
       `Attach ${attachment.name} (${addOn.name})`,
     )
     failpoint('add-on-attach.before-commit')
@@ -173,7 +165,7 @@ export async function detachAddOn(platform: Platform, account: Account, attachme
   const release = await platform.db.transaction(async (tx) => {
     await lockLiveApp(tx, app)
     if (!(await findAttachment(tx, attachment.id))) throw notFound('attachment')
-    const vars = Object.keys(await attachmentVars(tx, attachment))
+    const vars = Object.keys(await configVarsOf(tx, attachment))
     await removeAttachment(tx, attachment.id)
     const made = await releaseWith(
       tx,

@@ -4,9 +4,11 @@ import type { App } from '../model/app.js'
 import type { OneOff } from '../model/dyno.js'
 import { invalid, notFound, PlatformError } from '../model/errors.js'
 import { defaultDynoSize, findDynoSize } from '../model/formation.js'
+import type { Release } from '../model/release.js'
 import type { Platform } from '../platform.js'
 import { insertOneOff, listDynos, listLiveOneOffs, moveOneOff } from '../store/dynos.js'
-import { findCurrentRelease } from '../store/releases.js'
+import type { Transaction } from '../store/database.js'
+import { findCurrentRelease, findTargetRelease } from '../store/releases.js'
 import { requestRestart } from '../store/formations.js'
 import { lockLiveApp } from './releases.js'
 
@@ -26,7 +28,7 @@ export async function createOneOff(platform: Platform, account: Account, app: Ap
   if (wish.command.trim() === '') throw invalid('Say what to run, for example: paas run python manage.py shell')
   const oneOff = await platform.db.transaction(async (tx) => {
     await lockLiveApp(tx, app)
-    const release = await findCurrentRelease(tx, app.id)
+    const release = await releaseToRun(tx, app.id)
     if (!release?.slugId) throw invalid('Nothing has been deployed to this app yet; push first, then run commands.')
     if ((await listLiveOneOffs(tx, app.id)).length >= platform.config.dynos.oneOffsPerApp)
       throw new PlatformError(
@@ -54,6 +56,13 @@ export async function createOneOff(platform: Platform, account: Account, app: Ap
   })
   platform.nudge(app.id)
   return oneOff
+}
+
+/** The current release; of several with its slug the newest, so that a config var just set is there. */
+async function releaseToRun(tx: Transaction, appId: string): Promise<Release | undefined> {
+  const current = await findCurrentRelease(tx, appId)
+  const target = await findTargetRelease(tx, appId)
+  return target?.slugId === current?.slugId ? target : current
 }
 
 export function oneOffName(oneOff: Pick<OneOff, 'number'>): string {

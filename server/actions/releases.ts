@@ -8,6 +8,7 @@ import type { App } from '../model/app.js'
 import { type ConfigVars, type ConfigVarsChange, describeConfigChange, mergeConfigVars } from '../model/config-vars.js'
 import { invalid, notFound, PlatformError } from '../model/errors.js'
 import type { Release } from '../model/release.js'
+import { attachedConfigVars } from './attached-config-vars.js'
 import type { Platform } from '../platform.js'
 import { lockApp } from '../store/apps.js'
 import type { Transaction } from '../store/database.js'
@@ -100,7 +101,8 @@ export async function rollbackTo(platform: Platform, account: Account, app: App,
     failpoint('rollback.before-release')
     return createRelease(tx, app.id, {
       slugId: wanted.slugId,
-      configVars: await readConfigVars(tx, wanted),
+      // Add-ons stay as they are, and so do the config vars that lead to them.
+      configVars: mergeConfigVars(await readConfigVars(tx, wanted), await attachedConfigVars(tx, app.id)),
       description: `Rollback to v${wanted.version}`,
       accountId: account.id,
     })

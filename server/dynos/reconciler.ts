@@ -92,7 +92,7 @@ export function createReconciler(context: LoopContext): Reconciler {
       if (!desired) return clearOrphan(appId)
       const now = new Date()
       const observed = await observer.observe(appId, desired.hosts[0] ?? 'localhost', now)
-      followOutputs(appId, observed)
+      followOutputs(appId, desired, observed)
       await sightings.record(desired, observed, now)
       const steps = plan(desired, observed, now, context.config.dynos)
       if (!steps.some((s) => s.kind === 'publish-routes')) announce(unannounced)
@@ -120,7 +120,7 @@ export function createReconciler(context: LoopContext): Reconciler {
     releaseIds.clear()
   }
 
-  const followOutputs = (appId: string, observed: ObservedApp) => {
+  const followOutputs = (appId: string, desired: DesiredApp, observed: ObservedApp) => {
     const follow = (containerId: string, dyno: string) =>
       context.output.follow({ id: containerId, appId, dyno, source: 'app' })
     for (const dyno of observed.dynos) if (dyno.state !== 'created') follow(dyno.containerId, dyno.dyno)
@@ -129,8 +129,12 @@ export function createReconciler(context: LoopContext): Reconciler {
       context.output.announceTo(command.containerId, command.releaseId)
       follow(command.containerId, `release.${/v(\d+)$/.exec(command.containerName)?.[1] ?? '1'}`)
     }
-    for (const oneOff of observed.oneOffs)
-      if (oneOff.state !== 'created') follow(oneOff.containerId, /run\.\d+$/.exec(oneOff.containerName)?.[0] ?? 'run')
+    // What an attached one writes goes to whoever attached, and to nobody else.
+    const detached = new Map(desired.oneOffs.filter((o) => !o.attached).map((o) => [o.id, `run.${o.number}`]))
+    for (const container of observed.oneOffs) {
+      const name = detached.get(container.oneOffId)
+      if (name !== undefined && container.state !== 'created') follow(container.containerId, name)
+    }
   }
 
   /** What is on its way is looked at again sooner than the interval. */

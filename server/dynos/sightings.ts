@@ -14,7 +14,7 @@ function stateOf(dyno: ObservedDyno): DynoState {
 }
 
 /** One row a dyno name: of several containers, the one that serves, else the newest. */
-function toSightings(desired: DesiredApp, observed: ObservedApp): { sighting: DynoSighting; dyno: ObservedDyno }[] {
+function toSightings(desired: DesiredApp, observed: ObservedApp): DynoSighting[] {
   const best = new Map<string, ObservedDyno>()
   for (const dyno of observed.dynos) {
     const other = best.get(dyno.dyno)
@@ -25,7 +25,7 @@ function toSightings(desired: DesiredApp, observed: ObservedApp): { sighting: Dy
   }
   return [...best.values()].map((dyno) => {
     const release = [desired.current, desired.target].find((r) => r?.id === dyno.releaseId)
-    const sighting: DynoSighting = {
+    return {
       name: dyno.dyno,
       type: dyno.type,
       size: dyno.size,
@@ -34,7 +34,6 @@ function toSightings(desired: DesiredApp, observed: ObservedApp): { sighting: Dy
       releaseId: dyno.releaseId,
       releaseVersion: dyno.version,
     }
-    return { sighting, dyno }
   })
 }
 
@@ -43,47 +42,64 @@ export interface Sightings {
   record(desired: DesiredApp, observed: ObservedApp, now: Date): Promise<void>
 }
 
-export function createSightings(context: LoopContext): Sightings {
-  const seenUp = new Set<string>()
-  const seenEnded = new Set<string>()
+/** What has been told of one container. */
+interface Told {
+  up: boolean
+  stopping: boolean
+  ended: boolean
+}
 
-  const tell = (desired: DesiredApp, dyno: ObservedDyno, now: Date) => {
+export type SightingsContext = Pick<LoopContext, 'db' | 'appLog' | 'releaseNews'>
+
+export function createSightings(context: SightingsContext): Sightings {
+  /** By app, then by container; only containers that are there. */
+  const told = new Map<string, Map<string, Told>>()
+
+  const tell = (desired: DesiredApp, dyno: ObservedDyno, seen: Told, now: Date) => {
     const say = (text: string) => context.appLog(desired.app.id, { source: 'heroku', dyno: dyno.dyno, text })
-    if (dyno.isUp && !seenUp.has(dyno.containerId)) {
-      seenUp.add(dyno.containerId)
+    if (dyno.isUp && !seen.up) {
+      seen.up = true
       say('State changed from starting to up')
       const seconds = (now.getTime() - (dyno.startedAt?.getTime() ?? now.getTime())) / 1000
       context.releaseNews.publish(dyno.releaseId, { kind: 'step', text: `${dyno.dyno} up in ${seconds.toFixed(1)} s` })
     }
-    if (hasEnded(dyno) && !seenEnded.has(dyno.containerId)) {
-      seenEnded.add(dyno.containerId)
+    seen.stopping ||= dyno.isStopping
+    if (hasEnded(dyno) && !seen.ended) {
+      seen.ended = true
       if (dyno.oomKilled) say('Error R15 (Memory quota vastly exceeded)')
       say(`Process exited with status ${dyno.exitCode}`)
-      say(
-        `State changed from ${seenUp.has(dyno.containerId) ? 'up' : 'starting'} to ${dyno.exitCode === 0 ? 'complete' : 'crashed'}`,
-      )
+      const end = seen.up && seen.stopping ? 'down' : dyno.exitCode === 0 ? 'complete' : 'crashed'
+      say(`State changed from ${seen.up ? 'up' : 'starting'} to ${end}`)
     }
   }
 
   return {
     async record(desired, observed, now) {
-      for (const dyno of observed.dynos) tell(desired, dyno, now)
+      const appId = desired.app.id
+      const before = await listDynos(context.db, appId)
+      const known = told.get(appId)
+      const present = new Map(
+        observed.dynos.map((d) => [d.containerId, known?.get(d.containerId) ?? fromRow(known ? [] : before, d)]),
+      )
+      if (present.size > 0) told.set(appId, present)
+      else told.delete(appId)
+      for (const dyno of observed.dynos) tell(desired, dyno, present.get(dyno.containerId) ?? untold(), now)
       const sightings = toSightings(desired, observed)
-      const before = await listDynos(context.db, desired.app.id)
-      if (
-        isSame(
-          before,
-          sightings.map((s) => s.sighting),
-        )
-      )
-        return
-      await recordDynos(
-        context.db,
-        desired.app.id,
-        sightings.map((s) => s.sighting),
-      )
+      if (!isSame(before, sightings)) await recordDynos(context.db, appId, sightings)
     },
   }
+}
+
+function untold(): Told {
+  return { up: false, stopping: false, ended: false }
+}
+
+/** What the process before this one has told, as far as its rows say. */
+function fromRow(rows: readonly Dyno[], dyno: ObservedDyno): Told {
+  const row = rows.find((r) => r.name === dyno.dyno && r.releaseId === dyno.releaseId)
+  const isSince = (at: Date | undefined) => row !== undefined && at !== undefined && row.updatedAt >= at
+  const ended = row?.state === 'crashed' && hasEnded(dyno) && isSince(dyno.endedAt)
+  return { up: row?.state === 'up' && isSince(dyno.startedAt), stopping: false, ended }
 }
 
 function isSame(before: readonly Dyno[], after: readonly DynoSighting[]): boolean {

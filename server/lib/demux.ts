@@ -1,6 +1,6 @@
 /**
  * Splits the engine's multiplexed attach stream: frames of one type byte, three zero bytes, a 32-bit length, then bytes.
- * Back-pressure of a slow output holds the source, and both outputs end with it.
+ * Back-pressure of a slow output holds the source, one that its reader has closed holds nothing, and both end with the source.
  */
 import { PassThrough, type Readable } from 'node:stream'
 
@@ -28,15 +28,18 @@ export function demultiplex(source: Readable): { stdout: Readable; stderr: Reada
       const part = rest.subarray(0, left)
       rest = rest.subarray(part.length)
       left -= part.length
-      if (!target.write(part)) blocked.add(target)
+      if (!target.destroyed && !target.write(part)) blocked.add(target)
     }
     if (blocked.size === 0) return
     source.pause()
-    for (const output of blocked)
-      output.once('drain', () => {
+    for (const output of blocked) {
+      const release = () => {
+        output.off('drain', release).off('close', release)
         blocked.delete(output)
         if (blocked.size === 0) source.resume()
-      })
+      }
+      output.on('drain', release).on('close', release)
+    }
   })
   const finish = () => {
     stdout.end()

@@ -1,4 +1,4 @@
-/** Cuts a byte stream into lines of bounded length, UTF-8 safe across chunk borders. */
+/** Cuts a byte stream into lines of bounded length, never inside a character. */
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 
@@ -14,8 +14,9 @@ export function eachLine(source: Readable, onLine: (line: string) => void, maxLe
         onLine(pending.charCodeAt(at - 1) === 13 ? pending.slice(0, at - 1) : pending.slice(0, at))
         pending = pending.slice(at + 1)
       } else if (pending.length > maxLength) {
-        onLine(pending.slice(0, maxLength))
-        pending = pending.slice(maxLength)
+        const end = maxLength > 1 && isHighSurrogate(pending.charCodeAt(maxLength - 1)) ? maxLength - 1 : maxLength
+        onLine(pending.slice(0, end))
+        pending = pending.slice(end)
       } else return
     }
   }
@@ -33,4 +34,9 @@ export function eachLine(source: Readable, onLine: (line: string) => void, maxLe
     source.once('close', finish)
     source.once('error', finish)
   })
+}
+
+/** The first half of a character outside the basic plane. */
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff
 }

@@ -16,6 +16,7 @@ export function createQueue(width: number): Queue {
   return {
     async run(work, onWait, signal) {
       if (running >= width) {
+        if (signal?.aborted) throw new Error('cancelled while waiting')
         onWait?.(waiting.length + running - width + 1)
         await new Promise<void>((resolve, reject) => {
           const start = () => {

@@ -19,12 +19,14 @@ export function createSealer(key: Buffer): Sealer {
       return `v1.${keyId}.${Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64')}`
     },
     unseal(sealed, context) {
-      const [version, id, body] = sealed.split('.')
-      if (version !== 'v1' || body === undefined) throw new Error('a sealed value has an unknown format')
+      const [version, id, body, ...rest] = sealed.split('.')
+      if (version !== 'v1' || body === undefined || rest.length > 0)
+        throw new Error('a sealed value has an unknown format')
       if (id !== keyId)
         throw new Error(`a secret was sealed with another key (${id}); put that key back into secret.key`)
       const bytes = Buffer.from(body, 'base64')
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
+      // A tag cut short would be easier to forge.
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12), { authTagLength: 16 })
       decipher.setAAD(Buffer.from(context, 'utf8'))
       decipher.setAuthTag(bytes.subarray(12, 28))
       return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8')

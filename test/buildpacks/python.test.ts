@@ -132,7 +132,7 @@ t.test('projects with uv.lock: dependencies and the package itself, linked to it
   const app = scratchApp()
   const folder = mkdtempSync(path.join(tmpdir(), 'buildpacks-uv-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-  cpSync(path.join(import.meta.dirname, 'apps', 'uv-package'), folder, { recursive: true })
+  cpSync(path.join(fixtures, 'python-uv'), folder, { recursive: true })
   await inBuildImage(['uv', 'lock', '--quiet'], folder)
   const first = await app.build(folder)
   t.equal(first.exitCode, 0, first.log)

@@ -23,10 +23,10 @@ import path from 'node:path'
 import Docker from 'dockerode'
 import { Dyno, demux } from './dyno.js'
 import { type Header, parseResult } from './result.js'
+import { checkout } from './shell.js'
 
 export const stackBuildImage = process.env.PAAS_TEST_STACK_BUILD ?? 'paas/stack-build:dev'
 export const stackImage = process.env.PAAS_TEST_STACK ?? 'paas/stack:dev'
-const checkout = path.resolve(import.meta.dirname, '..', '..')
 export const fixtures = path.join(checkout, 'test', 'fixtures', 'apps')
 const caBundle = process.env.PAAS_CA_BUNDLE ?? '/etc/ssl/certs/ca-certificates.crt'
 const caInside = '/etc/ssl/certs/ca-certificates.crt'

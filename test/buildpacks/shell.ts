@@ -1,8 +1,14 @@
 /** Runs single functions of the bash libraries, without a container. */
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 
-const checkout = path.resolve(import.meta.dirname, '..', '..')
+/** The root of the checkout, also when the test runs from where it was built. */
+export const checkout = ancestorWith('package.json', import.meta.dirname)
+
+function ancestorWith(name: string, folder: string): string {
+  return existsSync(path.join(folder, name)) ? folder : ancestorWith(name, path.dirname(folder))
+}
 
 /** Sources files of the checkout, runs a script with arguments, and returns its exit code and output. */
 export async function bash(files: readonly string[], script: string, args: readonly string[]) {

@@ -45,5 +45,5 @@ export function checkGenerated(
   by: string,
 ): void {
   if (process.env.UPDATE_DOCS === '1') writeFileSync(path.join(root, file), wanted)
-  t.equal(readText(file), wanted, `${file} is not current; run: node build.mjs && UPDATE_DOCS=1 node dist/${by}`)
+  t.equal(readText(file), wanted, `${file} is as \`node build.mjs && UPDATE_DOCS=1 node dist/${by}\` writes it`)
 }

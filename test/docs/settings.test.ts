@@ -10,7 +10,7 @@ const end = '<!-- end of settings -->\n'
 function table(): string {
   const rows = settingsTable().map(({ name, fallback, sentence }) => {
     const value = fallback === '' ? '' : `\`${fallback}\``
-    return `| \`${name}\` | ${value} | ${sentence.replaceAll('|', '\\|')} |\n`
+    return `| \`${name}\` | ${value} | ${sentence.replaceAll('|', '\\|').replaceAll('<', '&lt;')} |\n`
   })
   return `| setting | default | what it is |\n| --- | --- | --- |\n${rows.join('')}`
 }

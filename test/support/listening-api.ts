@@ -11,7 +11,10 @@ export interface ListeningApi extends TestApi {
   ask(line: string, body?: unknown): ReturnType<TestApi['call']>
 }
 
-export async function listen(t: { teardown(fn: () => unknown): unknown }, overrides: Overrides = {}): Promise<ListeningApi> {
+export async function listen(
+  t: { teardown(fn: () => unknown): unknown },
+  overrides: Overrides = {},
+): Promise<ListeningApi> {
   const world = await startTestApi(t, { timings: { heartbeatMs: 50, pollMs: 20 }, ...overrides })
   await world.api.listen({ host: '127.0.0.1', port: 0 })
   const address = world.api.server.address()
