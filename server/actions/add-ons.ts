@@ -16,10 +16,10 @@ import {
   markAddOnDestroyed,
   removeAttachment,
 } from '../store/add-ons.js'
-import { assignNetworkIndex } from '../store/apps.js'
+import { assignNetworkIndex, findLiveApp } from '../store/apps.js'
 import { isUniqueViolation, type Transaction } from '../store/database.js'
 import { appNetworkCount } from '../model/subnets.js'
-import { appFor } from './access.js'
+import { appFor, mayUseApp } from './access.js'
 import { configVarsOf } from './attached-config-vars.js'
 import { announceRelease, createRelease, currentConfigVars, lockLiveApp } from './releases.js'
 
@@ -189,15 +189,14 @@ export async function destroyAddOn(
   addOn: AddOn,
   confirm: string | undefined,
 ): Promise<void> {
-  const owner = await appFor(platform, account, addOn.appId)
-  const others = (await listAttachments(platform.db, { addOnId: addOn.id })).filter((a) => a.appId !== owner.id)
-  if (others.length > 0 && confirm !== owner.name)
+  const attachments = await listAttachments(platform.db, { addOnId: addOn.id })
+  const others = attachments.filter((a) => a.appId !== addOn.appId)
+  if (others.length > 0 && confirm !== addOn.appName)
     throw new PlatformError(
       'confirmation_required',
-      `${addOn.name} is attached to ${others.map((a) => a.appName).join(', ')} too; detach it there, or confirm with --confirm ${owner.name}.`,
+      `${addOn.name} is attached to ${others.map((a) => a.appName).join(', ')} too; detach it there, or confirm with --confirm ${addOn.appName}.`,
     )
-  for (const attachment of await listAttachments(platform.db, { addOnId: addOn.id }))
-    await detachAddOn(platform, account, attachment)
+  for (const attachment of attachments) await detachAddOn(platform, account, attachment)
   failpoint('add-on-destroy.detached')
   await markAddOnDestroyed(platform.db, addOn.id)
   failpoint('add-on-destroy.committed')
@@ -219,7 +218,7 @@ export async function attachmentFor(
       : (await listAttachments(platform.db, { appId: (await appFor(platform, account, appReference)).id })).find(
           (a) => a.name === reference.toUpperCase().replace(/_URL$/, ''),
         ))
-  if (!attachment) throw notFound('add_on attachment', 'attachment')
-  await appFor(platform, account, attachment.appId)
+  const app = attachment && (await findLiveApp(platform.db, attachment.appId))
+  if (!attachment || !app || !mayUseApp(account, app)) throw notFound('add_on attachment', 'attachment')
   return attachment
 }

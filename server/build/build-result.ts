@@ -34,52 +34,82 @@ function texts(value: unknown, pattern: RegExp): string[] {
   return Array.isArray(value) ? value.filter((v): v is string => typeof v === 'string' && pattern.test(v)) : []
 }
 
-/** Throws a sentence when the header makes no sense; unknown fields are ignored. */
+/** Throws a sentence when the header makes no sense; unknown fields are ignored. `maxBytes` is for all of it together. */
 export function parseResultHeader(line: string, maxBytes: number): ResultHeader {
-  const header = object(JSON.parse(line))
-  const size = (value: unknown, what: string) => {
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
-      throw new Error(`the build's ${what} has no size`)
-    if (value > maxBytes)
-      throw new Error(`the build's ${what} is ${value} bytes, more than the ${maxBytes} allowed (PAAS_BUILD_DISK)`)
-    return value
-  }
-  const layers = (Array.isArray(header.layers) ? header.layers : []).map((value): ResultLayer => {
-    const layer = object(value)
-    const { name, path, key } = layer
-    if (typeof name !== 'string' || !/^[a-z][a-z0-9_.-]{0,40}$/.test(name))
-      throw new Error('the build names a layer in an unusable way')
-    if (typeof path !== 'string' || !/^app\/[A-Za-z0-9._/-]{1,200}$/.test(path) || path.includes('..'))
-      throw new Error(`the build puts layer ${name} outside /app`)
-    if (typeof key !== 'string' || !/^([0-9a-f]{64}|none)$/.test(key))
-      throw new Error(`the build's layer ${name} has no key`)
-    return {
-      name,
-      path,
-      key,
-      isNew: layer.new === true,
-      isLaunch: layer.launch !== false,
-      isShared: layer.shared === true,
-      bytes: layer.new === true ? size(layer.bytes, `layer ${name}`) : 0,
-    }
-  })
+  const header = object(parseLine(line))
+  const layers = (Array.isArray(header.layers) ? header.layers : []).map(parseLayer)
   if (layers.length > 20) throw new Error('the build made more than 20 layers')
-  const processTypes = Object.fromEntries(
-    Object.entries(object(header.process_types)).filter(
-      (entry): entry is [string, string] =>
-        /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(entry[0]) && typeof entry[1] === 'string',
-    ),
-  )
-  const buildpacks = (Array.isArray(header.buildpacks) ? header.buildpacks : []).map((b) =>
-    String(object(b).name ?? b).slice(0, 200),
-  )
+  for (const [index, { name, path }] of layers.entries())
+    if (layers.slice(0, index).some((other) => other.name === name || other.path === path))
+      throw new Error(`the build made layer ${name} twice`)
+  const appBytes = sizeOf(header.app_bytes, 'app')
+  const totalBytes = layers.reduce((sum, layer) => sum + layer.bytes, appBytes)
+  if (totalBytes > maxBytes)
+    throw new Error(`the build made ${totalBytes} bytes, more than the ${maxBytes} allowed (PAAS_BUILD_DISK)`)
   return {
-    buildpacks,
-    processTypes,
+    buildpacks: (Array.isArray(header.buildpacks) ? header.buildpacks : [])
+      .map((b) => object(b).name ?? b)
+      .filter((name): name is string => typeof name === 'string' && isText(name))
+      .slice(0, 20)
+      .map((name) => name.slice(0, 200)),
+    processTypes: parseProcessTypes(object(header.process_types)),
     addOns: texts(header.addons, /^[a-z0-9-]{1,60}(:[a-z0-9-]{1,60})?$/),
     layers,
     cacheChanged: object(header.cache).changed === true,
-    appBytes: size(header.app_bytes, 'app'),
+    appBytes,
     notes: texts(header.notes, /^[^\r\n]{1,500}$/).slice(0, 20),
   }
+}
+
+function parseLine(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch (error) {
+    throw new Error('the build ended without a readable result', { cause: error })
+  }
+}
+
+function parseLayer(value: unknown): ResultLayer {
+  const layer = object(value)
+  const { name, path, key } = layer
+  // A layer's description is kept beside it as <name>.json.
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9_.-]{0,40}$/.test(name) || name.endsWith('.json'))
+    throw new Error('the build names a layer in an unusable way')
+  if (typeof path !== 'string' || !isBelowApp(path)) throw new Error(`the build puts layer ${name} outside /app`)
+  if (typeof key !== 'string' || !/^([0-9a-f]{64}|none)$/.test(key))
+    throw new Error(`the build's layer ${name} has no key`)
+  return {
+    name,
+    path,
+    key,
+    isNew: layer.new === true,
+    isLaunch: layer.launch !== false,
+    isShared: layer.shared === true,
+    bytes: layer.new === true ? sizeOf(layer.bytes, `layer ${name}`) : 0,
+  }
+}
+
+function isBelowApp(path: string): boolean {
+  const parts = path.split('/')
+  return /^app\/[A-Za-z0-9._/-]{1,200}$/.test(path) && !parts.some((part) => part === '' || /^\.+$/.test(part))
+}
+
+function sizeOf(value: unknown, what: string): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw new Error(`the build's ${what} has no size`)
+  return value
+}
+
+function parseProcessTypes(types: Json): ProcessTypes {
+  return Object.fromEntries(
+    Object.entries(types).filter(
+      (entry): entry is [string, string] =>
+        /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(entry[0]) && typeof entry[1] === 'string' && isText(entry[1]),
+    ),
+  )
+}
+
+/** Says something, and can be stored: PostgreSQL's text holds no NUL. */
+function isText(value: string): boolean {
+  return value.trim() !== '' && !value.includes('\0')
 }

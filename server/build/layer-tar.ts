@@ -1,6 +1,7 @@
 /**
- * Rewrites what a build hands out into an image layer we can vouch for: everything below one folder, owned by the dyno's
- * user, fixed times, no set-uid bits, no devices, no whiteouts. The same tree gives the same bytes, hence the same digest.
+ * Rewrites what a build hands out into an image layer we can vouch for: everything below one folder and nothing through a
+ * link, owned by the dyno's user, fixed times, no set-uid bits, no devices, no whiteouts. The same tree gives the same
+ * bytes, hence the same digest.
  */
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
@@ -18,7 +19,7 @@ export interface LayerTar {
   readonly bytes: number
 }
 
-const kept = new Set(['file', 'directory', 'symlink', 'link', 'contiguous-file'])
+const kept: ReadonlySet<string> = new Set(['file', 'directory', 'symlink', 'link'])
 const epoch = new Date(0)
 
 /** Entries are named as in the image; those that are not at or below `prefix` (such as `app/.heroku/python`) are left out. */
@@ -38,40 +39,73 @@ export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: strin
   const written = pipeline(pack, meter, createWriteStream(file))
   const feeding = pipeline(Readable.from(source), extract)
 
+  // Each is awaited below; one that fails while the other is awaited must not count as nobody's.
+  written.catch(() => {})
+  feeding.catch(() => {})
+
   const parts = prefix.split('/')
   for (let depth = 1; depth <= parts.length; depth++)
     pack.entry({ ...owner, name: `${parts.slice(0, depth).join('/')}/`, type: 'directory', mode: 0o755 })
+  const accept = acceptor(prefix)
   try {
     for await (const entry of extract) {
-      const header = entry.header
-      const name = within(prefix, header.name)
-      if (name === undefined || name === prefix || !kept.has(header.type ?? 'file') || isWhiteout(name)) {
+      const accepted = accept(entry.header)
+      if (accepted === undefined) {
         entry.resume()
         continue
       }
-      const out = {
-        ...owner,
-        name: header.type === 'directory' ? `${name}/` : name,
-        mode: (header.mode ?? 0o644) & 0o777,
-        type: header.type === 'contiguous-file' ? 'file' : header.type,
-        ...(header.type === 'symlink' ? { linkname: header.linkname } : {}),
-        ...(header.type === 'link' ? { linkname: within(prefix, header.linkname ?? '') ?? name } : {}),
-      } as tar.Header
-      if (header.type === 'file' || header.type === 'contiguous-file') {
-        await pipeline(entry, pack.entry({ ...out, size: header.size ?? 0 }))
+      const out = { ...owner, ...accepted } as tar.Header
+      if (out.type === 'file') {
+        await pipeline(entry, pack.entry({ ...out, size: entry.header.size ?? 0 }))
       } else {
         pack.entry(out)
         entry.resume()
       }
     }
+    await feeding
     pack.finalize()
   } catch (error) {
     pack.destroy(error as Error)
-    await written.catch(() => {})
+    // The file's own trouble, such as a full disk, comes first: what is told here may only be its consequence.
+    await written
     throw error
   }
-  await Promise.all([feeding, written])
+  await written
   return { file, diffId: `sha256:${hash.digest('hex')}`, bytes }
+}
+
+type Accepted = Pick<tar.Header, 'name' | 'mode' | 'type' | 'linkname'>
+
+/** Says of each entry, in their order, as what it may enter the layer; undefined when it may not. */
+function acceptor(prefix: string): (header: tar.Header) => Accepted | undefined {
+  // Whoever unpacks the layer would follow a link that stands where a folder is named.
+  const symlinks = new Set<string>()
+  const entered = new Set<string>()
+  const isThroughLink = (name: string) => {
+    for (let at = name.lastIndexOf('/'); at > 0; at = name.lastIndexOf('/', at - 1))
+      if (symlinks.has(name.slice(0, at))) return true
+    return false
+  }
+  return (header) => {
+    const name = within(prefix, header.name)
+    const type = header.type === 'contiguous-file' ? 'file' : (header.type ?? 'file')
+    if (name === undefined || name === prefix || !kept.has(type) || hasWhiteout(name) || isThroughLink(name))
+      return undefined
+    const target = type === 'link' ? within(prefix, header.linkname ?? '') : undefined
+    // A hard link joins a file that the layer has; others would break the image.
+    if (type === 'link' && (target === undefined || !entered.has(target) || target === name)) return undefined
+    const isSymlink = type === 'symlink' || (target !== undefined && symlinks.has(target))
+    if (isSymlink) symlinks.add(name)
+    else symlinks.delete(name)
+    if (type !== 'directory') entered.add(name)
+    return {
+      name: type === 'directory' ? `${name}/` : name,
+      mode: (header.mode ?? 0o644) & 0o777,
+      type,
+      ...(type === 'symlink' ? { linkname: header.linkname } : {}),
+      ...(target === undefined ? {} : { linkname: target }),
+    }
+  }
 }
 
 /** The entry's name below the prefix, or undefined when it would leave it. */
@@ -80,6 +114,7 @@ function within(prefix: string, name: string): string | undefined {
   return joined === prefix || joined.startsWith(`${prefix}/`) ? joined : undefined
 }
 
-function isWhiteout(name: string): boolean {
-  return path.posix.basename(name).startsWith('.wh.')
+/** Names by which image formats say that something of a lower layer is gone. */
+function hasWhiteout(name: string): boolean {
+  return name.split('/').some((part) => part.startsWith('.wh.'))
 }

@@ -56,8 +56,20 @@ run_installer() {
   step "Installing dependencies using '$shown'"
   quiet_lines='^(Using (CPython|Python) .*|Installed [0-9]+ .* in .*|Audited .*|Creating virtual environment.*)$' \
     indented "$log" with_index_settings "$@" && return 0
-  stop_with_tail "$log" "Dependencies could not be installed: $shown failed." \
-    'The last lines above are its own. Mend the dependency they name, commit and push again.'
+  explain_installer "$log" "$shown"
+}
+
+explain_installer() {
+  local text advice=('The last lines above are its own. Mend the dependency they name, commit and push again.')
+  IFS= read -r -d '' text <"$1" || true
+  case $text in
+    *'lockfile'*'needs to be updated'*) advice=('pyproject.toml and uv.lock do not agree. Run uv lock, commit uv.lock and push again.') ;;
+    *'Pipfile.lock is out-of-date'*) advice=('Pipfile and Pipfile.lock do not agree. Run pipenv lock, commit Pipfile.lock and push again.') ;;
+    *'Failed to build'*) advice=('A dependency has no ready-made wheel for this Python and could not be compiled: its own lines are above.'
+      'A newer version of it may have one, or another Python in .python-version.') ;;
+    *'dns error'* | *'error sending request'* | *'Failed to fetch'*) advice=('The package index could not be reached. Push again, or mend the index that your settings name.') ;;
+  esac
+  stop_with_tail "$1" "Dependencies could not be installed: $2 failed." "${advice[@]}"
 }
 
 # uv reads no PIP_* settings; apps with a private index have them.
