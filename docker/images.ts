@@ -38,6 +38,8 @@ export interface EnsureImagesOptions<N extends ImageName = ImageName> {
   readonly onLine: (line: string) => void
   /** Proxies, registries and the extra CA bundle; from the settings by default. */
   readonly network?: Config['network']
+  /** Removes images of ours with an older key that no platform on this machine names; for set-up only. */
+  readonly removeOld?: boolean
   /** The project's folder; found from this file by default. */
   readonly root?: string
 }
@@ -46,6 +48,8 @@ const buildDeadlineMs = 1_800_000
 /** Another process may have computed an older key a moment ago and be about to use it. */
 const keepOldMs = 3_600_000
 const imageLabel = 'paas.image'
+/** On a platform's control plane: the images it needs, though no container may be using them now. */
+export const imagesLabel = 'paas.images'
 
 /**
  * Returns the references of the images, after building those that are missing, and points `<repository>:dev` at each.
@@ -76,7 +80,7 @@ export async function ensureImages<N extends ImageName = ImageName>(
     await withLock(lock, async () => {
       const builder = new Builder(engine, recipes, inputs, network, options.onLine)
       for (const recipe of await missing()) await builder.ensure(recipe)
-      await removeOld(engine, builder.built, options.onLine)
+      if (options.removeOld) await removeOld(engine, builder.built, options.onLine)
     })
   }
   for (const recipe of wanted) await pointDevTag(engine, recipe)
@@ -84,7 +88,6 @@ export async function ensureImages<N extends ImageName = ImageName>(
 }
 
 async function readInputs(network: Config['network'], root: string | undefined): Promise<RecipeInputs> {
-  // Where the operator names no bundle, the one his own tools use on this machine is what its registries need.
   const bundle = network.caBundle
   return {
     root: root ?? (await findProjectRoot(path.dirname(fileURLToPath(import.meta.url)))),
@@ -201,10 +204,15 @@ class StepLines {
 
 /** Removes images of ours whose key is not current any more; one that a container uses stays until the next build. */
 async function removeOld(engine: Engine, built: readonly Recipe[], onLine: (line: string) => void): Promise<void> {
+  const named = (await engine.listContainers({ [imagesLabel]: '' })).flatMap((c) =>
+    (c.labels[imagesLabel] ?? '').split(' '),
+  )
   for (const recipe of built) {
     for (const image of await engine.listImages({ [imageLabel]: recipe.name })) {
       if (Date.now() - image.createdAt.getTime() < keepOldMs) continue
-      for (const tag of image.tags.filter((t) => recipe.pattern.test(t) && t !== recipe.reference)) {
+      for (const tag of image.tags.filter(
+        (t) => recipe.pattern.test(t) && t !== recipe.reference && !named.includes(t),
+      )) {
         try {
           await engine.removeImage(tag)
           onLine(`${recipe.name}: removed ${tag}`)

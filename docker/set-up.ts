@@ -85,11 +85,11 @@ async function main(): Promise<void> {
   const engine = createDockerEngine({ socketPath: config.engineSocket })
   await checkPorts(engine, config)
   const images = await step('Building images (the first time takes some minutes)', () =>
-    ensureImages(engine, { network: config.network, onLine: (line) => say(`       ${line}`) }),
+    ensureImages(engine, { network: config.network, removeOld: true, onLine: (line) => say(`       ${line}`) }),
   )
   await step('Starting database and router', () => startFoundations(engine, config, images))
   await step('Starting the control plane', async () => {
-    await startControlPlaneContainer(engine, config, images.controlPlane, givenSettings(config))
+    await startControlPlaneContainer(engine, config, images, givenSettings(config))
     await platformAnswers(config, 60_000)
   })
   const command = installCommand()

@@ -9,7 +9,7 @@ import { labelNames } from '../server/model/labels.js'
 import { createRouter, routerCapabilities } from '../server/router/router.js'
 import { routerOptions } from '../server/router-options.js'
 import { openDatabase } from '../server/store/database.js'
-import type { Images } from './images.js'
+import { type Images, imagesLabel } from './images.js'
 import { ensureDatabase, ensureDataDir, ensurePart, ensureRouter, platformDatabaseUrl } from './parts.js'
 
 export type PartImages = Pick<Images, 'stack' | 'stackBuild' | 'router' | 'postgres'>
@@ -41,7 +41,7 @@ async function writeImages(config: Config, images: PartImages): Promise<void> {
 export async function startControlPlaneContainer(
   engine: Engine,
   config: Config,
-  image: string,
+  images: Images,
   environment: Readonly<Record<string, string>>,
 ): Promise<void> {
   const ca: Mount[] = config.network.caBundle
@@ -49,8 +49,12 @@ export async function startControlPlaneContainer(
     : []
   const spec: ContainerSpec = {
     name: `${config.instance}-control-plane`,
-    image,
-    labels: { [labelNames.instance]: config.instance, [labelNames.kind]: 'control-plane' },
+    image: images.controlPlane,
+    labels: {
+      [labelNames.instance]: config.instance,
+      [labelNames.kind]: 'control-plane',
+      [imagesLabel]: Object.values(images).join(' '),
+    },
     env: { ...environment, NODE_OPTIONS: '--max-old-space-size=512 --max-semi-space-size=2' },
     network: 'host',
     mounts: [

@@ -44,13 +44,15 @@ interface Declaration {
   entries(inputs: RecipeInputs): Promise<ContextEntry[]>
 }
 
+const certificatesPath = 'ca/extra.pem'
+
 const declarations: Readonly<Record<RecipeName, Declaration>> = {
   base: {
     repository: 'paas/base',
     version: '13',
     entries: async ({ root, caCertificates }) => [
       ...(await folder(root, 'docker/stack/base')),
-      textEntry('ca/extra.pem', caCertificates),
+      textEntry(certificatesPath, caCertificates),
     ],
   },
   stack: {
@@ -94,7 +96,13 @@ export async function loadRecipes(name: RecipeName, inputs: RecipeInputs): Promi
   const context = await entries(inputs)
   const under = below.at(-1)?.reference ?? [suite, inputs.mirror, ...bootstrapArguments].join('\n')
   const prefix = version === undefined ? '' : `${version}-`
-  const key = digestOf(context, [name, under]).slice(0, 12)
+  // Certificates come and go with the machine's administration; they are mounted afresh wherever they matter.
+  const deciding = context.filter((entry) => entry.path !== certificatesPath)
+  const key = digestOf(deciding, [
+    name,
+    under,
+    inputs.caCertificates === '' ? 'no certificates' : 'certificates',
+  ]).slice(0, 12)
   const recipe: Recipe = {
     name,
     repository,

@@ -5,7 +5,7 @@
 import { readdir, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
-import { type Engine, EngineError } from '../engine/engine.js'
+import { type Engine, EngineError, type Image } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { createQueue } from '../lib/queue.js'
@@ -40,8 +40,17 @@ export async function sweepRooms(engine: Engine, config: Config): Promise<void> 
 
 export async function createDockerBuilder(options: DockerBuilderOptions): Promise<DockerBuilder> {
   const { engine, config, log } = options
-  const stack = await engine.findImage(options.images.stack)
-  if (!stack) throw new Error(`the stack image ${options.images.stack} is missing; run docker/up`)
+  /** Looked up for each build: a platform whose stack image was removed still runs its apps. */
+  const findStack = async () => {
+    const stack = await engine.findImage(options.images.stack)
+    if (!stack)
+      throw new BuildRefused(
+        'platform',
+        `The stack image ${options.images.stack} is missing here; run docker/up, then push again.`,
+        false,
+      )
+    return stack
+  }
   const wholeArchives = (await engine.info()).containerdImageStore
   await sweepRooms(engine, config)
   const pool = createRoomPool({
@@ -57,7 +66,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
 
   const shared = sharedLayers(config)
 
-  const runIn = async (room: BuildRoom, request: BuildRequest, isCold: boolean): Promise<BuildResult> => {
+  const runIn = async (stack: Image, room: BuildRoom, request: BuildRequest, isCold: boolean): Promise<BuildResult> => {
     const cache = appCache(config, request.app.id, wholeArchives)
     const previous = isCold ? [] : await cache.lend(room.dir)
     const common = isCold || wholeArchives ? [] : await shared.read(stack.id)
@@ -77,7 +86,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       const fileOf = (layer: LayerRecord) =>
         outcome.files.layers.get(layer.name)?.file ?? (wholeArchives ? cache.tarOf(layer.name) : undefined)
       const parts = layers.filter((l) => l.isLaunch).map((l): ImageLayer => ({ diffId: l.diffId, file: fileOf(l) }))
-      const imageId = await assemble([...parts, outcome.files.app], reference)
+      const imageId = await assemble(stack, [...parts, outcome.files.app], reference)
       failpoint('build.image-loaded')
       request.timeline.mark('image')
       await shared.add(
@@ -103,7 +112,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
   }
 
   /** Sends only what the engine lacks; an engine that wants whole archives builds the image from tars instead. */
-  const assemble = async (layers: readonly ImageLayer[], reference: string): Promise<string> => {
+  const assemble = async (stack: Image, layers: readonly ImageLayer[], reference: string): Promise<string> => {
     if (wholeArchives) return buildSlugImage(engine, stack, layers, reference)
     try {
       return await loadSlugImage(engine, stack, layers, reference)
@@ -117,18 +126,19 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
   }
 
   const runOnce = async (request: BuildRequest): Promise<BuildResult> => {
+    const stack = await findStack()
     const lacking = await lackOfSpace(config)
     if (lacking !== undefined) throw new BuildRefused('platform', lacking, false)
     await settling.get(request.app.id)
     try {
-      return await runIn(await pool.take(), request, false)
+      return await runIn(stack, await pool.take(), request, false)
     } catch (error) {
       if (!(error instanceof LayersGone)) throw error
       log.warn({ err: error, app: request.app.id }, 'layers of earlier images are gone; building from scratch')
       request.write('       Layers of earlier builds are gone; building from scratch\n')
       await shared.clear()
       await settling.get(request.app.id)
-      return runIn(await pool.take(), request, true)
+      return runIn(stack, await pool.take(), request, true)
     }
   }
 

@@ -74,7 +74,7 @@ export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: strin
   return { file, diffId: `sha256:${hash.digest('hex')}`, bytes }
 }
 
-type Accepted = Pick<tar.Header, 'name' | 'mode' | 'type' | 'linkname'>
+type Accepted = Pick<tar.Header, 'name' | 'mode' | 'type'> & { readonly linkname?: string }
 
 /** Says of each entry, in their order, as what it may enter the layer; undefined when it may not. */
 function acceptor(prefix: string): (header: tar.Header) => Accepted | undefined {

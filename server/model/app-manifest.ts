@@ -1,4 +1,5 @@
 /** app.json: what an app's repository asks the platform for. Unknown keys are ignored; comments are taken. */
+import { findJsonFault } from './json-fault.js'
 
 export interface ManifestVar {
   readonly value: string | undefined
@@ -31,8 +32,8 @@ export function parseManifest(text: string): ManifestResult {
   let document: unknown
   try {
     document = JSON.parse(bare)
-  } catch (error) {
-    return { ok: false, reason: `app.json is not valid JSON at ${place(bare, String(error))}.` }
+  } catch {
+    return { ok: false, reason: `app.json is not valid JSON at ${place(bare, findJsonFault(bare))}.` }
   }
   if (!isObject(document)) return { ok: false, reason: 'app.json must be an object: { … }.' }
   try {
@@ -100,14 +101,13 @@ function mapEntries<T>(source: Json, map: (value: unknown, key: string) => T): R
 
 /** Blanks out comments and trailing commas outside strings, so that positions stay right. */
 function stripComments(text: string): string {
-  const blanked = text.replace(/"(?:\\.|[^"\\])*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (match) =>
+  const blanked = text.replace(/"(?:\\.|[^"\\\n])*"?|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, (match) =>
     match.startsWith('"') ? match : match.replace(/[^\n]/g, ' '),
   )
-  return blanked.replace(/"(?:\\.|[^"\\])*"|,(?=\s*[}\]])/g, (match) => (match === ',' ? ' ' : match))
+  return blanked.replace(/"(?:\\.|[^"\\\n])*"?|,(?=\s*[}\]])/g, (match) => (match === ',' ? ' ' : match))
 }
 
-function place(text: string, message: string): string {
-  const position = Number(/position (\d+)/.exec(message)?.[1] ?? text.length)
+function place(text: string, position: number): string {
   const before = text.slice(0, position).split('\n')
   return `line ${before.length}, column ${(before[before.length - 1] ?? '').length + 1}`
 }

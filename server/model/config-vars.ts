@@ -11,6 +11,8 @@ const maxTotalBytes = 64 * 1024
 
 /** Names that the platform sets on every dyno; setting them would have no effect or break the dyno. */
 const platformNames = new Set(['DYNO', 'PORT'])
+/** JavaScript would take it for something else. */
+const unusableName = '__proto__'
 
 /** Returns the merged set; throws `invalid_params` naming the key at fault. */
 export function mergeConfigVars(current: ConfigVars, change: ConfigVarsChange): ConfigVars {
@@ -20,7 +22,7 @@ export function mergeConfigVars(current: ConfigVars, change: ConfigVarsChange): 
       delete merged[key]
       continue
     }
-    if (!keyPattern.test(key))
+    if (!keyPattern.test(key) || key === unusableName)
       throw invalid(
         `Config var name '${key.slice(0, 64)}' must be letters, digits and underscores, and not start with a digit.`,
       )

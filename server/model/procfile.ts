@@ -24,6 +24,8 @@ export function parseProcfile(text: string): ProcfileResult {
         ok: false,
         reason: `Procfile line ${index + 1} is '${trimmed.slice(0, 80)}'; it must read 'type: command', for example 'web: gunicorn mysite.wsgi'.`,
       }
+    if (match[2].includes('\0'))
+      return { ok: false, reason: `Procfile line ${index + 1} contains a NUL character; save the file as plain text.` }
     types[match[1]] = match[2].trim()
   }
   return { ok: true, types: { ...types } }

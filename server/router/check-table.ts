@@ -5,7 +5,7 @@
  * line end or a keyword with it. The checks repeat what the rows already promise: a table that fails here is a bug.
  */
 import { isIP } from 'node:net'
-import type { AppRoutes, RouteBackend, RouteTable } from '../model/route-table.js'
+import type { AppRoutes, RouteBackend, RouteState, RouteTable } from '../model/route-table.js'
 import { RouterError } from './errors.js'
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
@@ -13,6 +13,7 @@ const hostPattern = new RegExp(`^(\\*\\.)?(${label}\\.)*${label}$`)
 const idPattern = /^[A-Za-z0-9-]{1,64}$/
 const appNamePattern = /^[a-z][a-z0-9-]{0,62}$/
 const dynoPattern = /^[a-z][a-z0-9_-]{0,62}\.\d{1,5}$/i
+const states: readonly RouteState[] = ['up', 'no-release', 'no-web', 'crashed', 'booting', 'maintenance']
 const suffixPattern = /^(_[A-Za-z0-9-]{1,64})?$/
 
 /** Hosts that the platform answers itself, never an app. */
@@ -41,6 +42,7 @@ export function checkTable(table: RouteTable, domain: string): void {
 function checkApp(app: AppRoutes): void {
   if (!idPattern.test(app.appId)) refuse(`'${app.appId}' is not an app id`)
   if (!appNamePattern.test(app.appName)) refuse(`'${app.appName}' is not an app name`)
+  if (!states.includes(app.state)) refuse(`'${app.state}' is not a state that app ${app.appName} can be in`)
   const names = new Set<string>()
   for (const backend of app.backends) {
     checkBackend(app, backend)

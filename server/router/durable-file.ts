@@ -1,5 +1,5 @@
 /** Files that are whole after a crash at any moment: written beside, flushed, renamed over. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
 export interface FileText {
@@ -36,8 +36,10 @@ export async function removeFile(file: string): Promise<void> {
   await rm(file, { force: true })
 }
 
+/** Makes a folder, and has its mode be so also where it was there. */
 export async function ensureFolder(dir: string, mode = 0o755): Promise<void> {
-  await mkdir(dir, { recursive: true, mode })
+  await mkdir(dir, { recursive: true })
+  await chmod(dir, mode)
 }
 
 export function isCode(error: unknown, ...codes: string[]): boolean {

@@ -3,7 +3,8 @@
  *
  * Headers that speak for the router (`X-Forwarded-*`, `X-Request-Id`, `X-Request-Start`, `Via`) are the router's alone:
  * what a client sent under these names, or under spellings that CGI-like gateways confuse with them, is removed before
- * ours are set. Only `X-Forwarded-For` keeps the client's value, with the address we saw appended, as on Heroku.
+ * ours are set. Only `X-Forwarded-For` keeps the client's value, with the address we saw appended, as on Heroku; of
+ * several such lines the last.
  * Hop-by-hop headers go first, so that `Connection: x-forwarded-for` can't make a later hop drop one of ours.
  *
  * A process that a reload left behind still hears its open connections, but its servers can't be changed any more. So

@@ -15,15 +15,23 @@ import { failurePage, misdirectedPage, noAppPage, renderPage, statePages } from 
 import type { RouterPaths } from './paths.js'
 import { asPage, renderFrontends, renderSuccessor } from './render-frontend.js'
 
-/** `haproxy.cfg`. Its first lines carry a mark of everything but the servers; `configMark` reads the same. */
+/** For TLS 1.2; 1.3 has no weak ones. */
+const ciphers = ['ECDHE-ECDSA', 'ECDHE-RSA'].flatMap((keys) =>
+  ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'CHACHA20-POLY1305'].map((cipher) => `${keys}-${cipher}`),
+)
+
+/** `haproxy.cfg`. */
 export function renderConfig(layout: Layout, slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
-  const fixed = fixedPart(slotCount, settings, paths)
-  return [globalPart(markOf(fixed), paths), fixed, slotsPart(layout, slotCount)].join('\n')
+  const mark = configMark(slotCount, settings, paths)
+  return [globalPart(mark, settings, paths), fixedPart(settings, paths), slotsPart(layout, slotCount)].join('\n')
 }
 
-/** Tells whether a running HAProxy was started from this configuration, servers aside. */
+/** Differs between two configurations that only a reload leads from one to the other. A running HAProxy shows its own. */
 export function configMark(slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
-  return markOf(fixedPart(slotCount, settings, paths))
+  const parts = [String(slotCount), globalPart('', settings, paths), fixedPart(settings, paths), connectionName]
+  const hash = createHash('sha256')
+  for (const part of [...parts, ...renderPages(paths).values(), renderCodes()]) hash.update(part).update('\0')
+  return hash.digest('hex').slice(0, 16)
 }
 
 /** The whole pages folder: file name → text. */
@@ -47,11 +55,7 @@ export function renderCodes(): string {
   return renderMap(new Map(Object.entries(codeOfTermination)))
 }
 
-function markOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
-}
-
-function globalPart(mark: string, paths: RouterPaths): string {
+function globalPart(mark: string, settings: RouterSettings, paths: RouterPaths): string {
   return `# Written by the platform; a change made here is lost.
 global
   description ${mark}
@@ -59,17 +63,11 @@ global
   group haproxy
   chroot ${paths.jailDir}
   stats socket ${paths.adminSocket} mode 600 level admin
-`
-}
-
-function fixedPart(slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
-  return [
-    `  # ${slotCount} slots
   hard-stop-after ${settings.hardStopMs}
   fd-hard-limit 100000
   tune.http.logurilen 8192
   ssl-default-bind-options ssl-min-ver TLSv1.2
-  ssl-default-bind-ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-CHACHA20-POLY1305
+  ssl-default-bind-ciphers ${ciphers.join(':')}
   log ring@access len 16384 format raw local0
 
 # Lines wait here while the control plane is away.
@@ -80,7 +78,12 @@ ring access
   timeout connect 1s
   timeout server 10s
   server control_plane unix@/log.sock log-proto octet-count
-`,
+`
+}
+
+/** Everything between the global part and the slots. */
+function fixedPart(settings: RouterSettings, paths: RouterPaths): string {
+  return [
     renderFrontends(settings, paths),
     renderSuccessor(settings),
     statesPart(paths),
@@ -95,7 +98,7 @@ function statesPart(paths: RouterPaths): string {
     `  http-request return status ${page.status} ${asPage} lf-file ${paths.errorsDir}/${file}.html`
   const states = Object.entries(statePages).map(([state, page]) =>
     [
-      `backend state_${state}`,
+      `backend state_${state} from answers`,
       ...(page.code === undefined ? [] : [`  http-request set-var(txn.code) str(${page.code})`]),
       answer(page, state),
     ].join('\n'),
@@ -105,7 +108,7 @@ function statesPart(paths: RouterPaths): string {
   timeout connect 1s
   timeout server 1s
 
-${states.map((state) => state.replace('\n', ' from answers\n')).join('\n\n')}
+${states.join('\n\n')}
 
 backend no_app from answers
 ${answer(noAppPage, 'no-app')}
@@ -115,7 +118,8 @@ ${answer(noAppPage, 'no-app')}
 function platformPart(settings: RouterSettings): string {
   const away = `'{"id":"unavailable","message":"The platform is restarting or stopped. Try again in a moment."}'`
   const errors = [502, 503, 504].map((s) => `  http-error status ${s} content-type application/json string ${away}`)
-  return `# API and git: nothing is buffered, a push may be held for as long as its build takes.
+  return `# API and git: nothing is buffered, a push may be held for as long as its build takes, and the few seconds of a
+# restart are waited for.
 defaults platform
   mode http
   timeout connect ${settings.connectTimeoutMs}
@@ -124,7 +128,7 @@ defaults platform
   option abortonclose
   option http-server-close
   http-reuse never
-  retries 1
+  retries 3
 ${errors.join('\n')}
 
 backend ${platformSlot} from platform

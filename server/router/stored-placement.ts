@@ -1,5 +1,5 @@
 /** `route-table.json`: the published table with its slots, as the next control plane finds it. */
-import type { RouteState, RouteTable } from '../model/route-table.js'
+import type { RouteTable } from '../model/route-table.js'
 import { checkTable } from './check-table.js'
 import { readIfThere } from './durable-file.js'
 import { type Placement, emptyPlacement } from './placement.js'
@@ -25,18 +25,14 @@ export async function readPlacement(file: string, slots: number, domain: string)
   }
 }
 
-const states: readonly RouteState[] = ['up', 'no-release', 'no-web', 'crashed', 'booting', 'maintenance']
-
 /** The table alone, without slots. */
 export function tableOf(placement: Placement): RouteTable {
-  return {
-    version: placement.version,
-    apps: placement.apps.map(({ appId, appName, hosts, state, backends }) => ({
-      appId,
-      appName,
-      hosts,
-      state: states.includes(state) ? state : 'crashed',
-      backends,
-    })),
-  }
+  const apps = placement.apps.map(({ appId, appName, hosts, state, backends }) => ({
+    appId,
+    appName,
+    hosts,
+    state,
+    backends,
+  }))
+  return { version: placement.version, apps }
 }

@@ -13,7 +13,7 @@ import { emptyPlacement, type Placement, place } from './placement.js'
 import { configMark } from './render.js'
 import { renewCertificate, settle, type Wanted } from './settle.js'
 import { readPlacement } from './stored-placement.js'
-import type { InTurn } from './turns.js'
+import { type InTurn, shareTurn } from './turns.js'
 
 const renewalCheckMs = 3_600_000
 
@@ -42,7 +42,6 @@ export function createTablePublisher(parts: Parts): TablePublisher {
   let layout = layoutOf(placement, settings.domain)
   let isInStep = false
   let renewedAt = 0
-  let waiting: { table: RouteTable; done: Promise<{ changed: boolean }> } | undefined
 
   const wanted = (): Wanted => ({
     layout,
@@ -77,6 +76,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     await certificates.remove(gone)
     return { changed }
   }
+  const publishInTurn = shareTurn(inTurn, publishNow, (table, than) => table.version >= than.version)
 
   return {
     async prepare() {
@@ -92,17 +92,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     placement: () => placement,
     async publish(table) {
       checkTable(table, settings.domain)
-      if (waiting !== undefined && table.version >= waiting.table.version) {
-        waiting.table = table
-        return waiting.done
-      }
-      const mine = { table, done: Promise.resolve({ changed: false }) }
-      mine.done = inTurn(() => {
-        if (waiting === mine) waiting = undefined
-        return publishNow(mine.table)
-      })
-      waiting = mine
-      return mine.done
+      return publishInTurn(table)
     },
     settle: bringInStep,
     async renewCertificates() {

@@ -9,3 +9,27 @@ export function createTurns(): InTurn {
     return turn
   }
 }
+
+/** Calls that wait for a turn at the same time share it: the work is done once, with the newest of their arguments. */
+export function shareTurn<A, R>(
+  inTurn: InTurn,
+  work: (argument: A) => Promise<R>,
+  isNewer: (argument: A, than: A) => boolean,
+): (argument: A) => Promise<R> {
+  let waiting: { newest: A; result: Promise<R> } | undefined
+  return (argument) => {
+    if (waiting !== undefined && isNewer(argument, waiting.newest)) {
+      waiting.newest = argument
+      return waiting.result
+    }
+    const mine: { newest: A; result: Promise<R> } = {
+      newest: argument,
+      result: inTurn(() => {
+        if (waiting === mine) waiting = undefined
+        return work(mine.newest)
+      }),
+    }
+    waiting = mine
+    return mine.result
+  }
+}

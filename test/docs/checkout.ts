@@ -39,7 +39,7 @@ export function codedRows(markdown: string): string[] {
  * bring the document up to date.
  */
 export function checkGenerated(
-  t: { equal(found: unknown, wanted: unknown, message?: string): unknown },
+  t: { equal(found: unknown, wanted: unknown, message: string): unknown },
   file: string,
   wanted: string,
   by: string,

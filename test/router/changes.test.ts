@@ -1,9 +1,17 @@
 /** Changes of the route table while requests run: none fails, none goes astray, none reaches a dyno that was taken out. */
+import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import type net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
+import tls from 'node:tls'
 import t from 'tap'
+import { createCertificates } from '../../server/router/certificates.js'
+import { layoutOf } from '../../server/router/layout.js'
+import { createMemory } from '../../server/router/memory.js'
+import { routerPaths } from '../../server/router/paths.js'
+import { emptyPlacement } from '../../server/router/placement.js'
 import { ask as command } from '../../server/router/runtime-socket.js'
+import { renewCertificate } from '../../server/router/settle.js'
 import { type Backend, ask, backendName, httpApp, load, publish, rawApp, routes } from './backends.js'
 import { routerUnderTest, until } from './haproxy-container.js'
 
@@ -182,6 +190,42 @@ t.test('a new control plane finds the table and puts right what differs', async 
   await t.rejects(router.publish({ version: 0, apps: [] }), { name: 'RouterError', kind: 'stale' })
   // The number that is published, with other routes.
   await t.rejects(router.publish({ version: 1, apps: [] }), { name: 'RouterError', kind: 'stale' })
+})
+
+t.test('a certificate made anew is shown without a reload', async (t) => {
+  const u = await routerUnderTest(t)
+  await u.start()
+  await publish(u.router, routes('one', [], 'booting'))
+  const serial = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = tls.connect(
+        { port: u.httpsPort, host: '127.0.0.1', servername: 'one.localhost', rejectUnauthorized: false },
+        () => {
+          resolve(socket.getPeerCertificate().serialNumber)
+          socket.destroy()
+        },
+      )
+      socket.on('error', reject)
+    })
+  const before = await serial()
+  const { dir, caDir, instance } = u.options
+  const paths = routerPaths(dir)
+  const certificates = createCertificates(caDir, paths.certsDir, instance)
+  t.strictSame(await certificates.ensure(['one.localhost'], new Date(Date.now() + 380 * 86_400_000)), ['one.localhost'])
+  const memory = createMemory(paths)
+  await memory.recall()
+  await renewCertificate(
+    'one.localhost',
+    {
+      layout: layoutOf(emptyPlacement(1), 'localhost'),
+      mark: '',
+      fileOf: certificates.fileOf,
+      certificatePem: (host) => readFile(certificates.fileOf(host), 'utf8'),
+    },
+    memory,
+    paths,
+  )
+  t.not(await serial(), before)
 })
 
 t.test('publishes at the same time are written in order, the newest of those that wait', async (t) => {

@@ -407,6 +407,32 @@ t.test('clients get HTTP/2 over TLS, apps always HTTP/1.1', async (t) => {
   await new Promise<void>((resolve) => client.close(resolve))
 })
 
+t.test('a websocket over HTTP/2 is a websocket to the app', async (t) => {
+  const app = await httpApp(t, (_, response) => response.end())
+  const server = new WebSocketServer({ server: app.server })
+  t.teardown(() => server.close())
+  server.on('connection', (socket) => socket.send('hello'))
+  await publish(router, routes('one', [app]))
+  const client = http2.connect(`https://one.localhost:${httpsPort}`, {
+    ca,
+    createConnection: () =>
+      tls.connect({ port: httpsPort, host: '127.0.0.1', servername: 'one.localhost', ALPNProtocols: ['h2'], ca }),
+  })
+  await new Promise((resolve) => client.once('remoteSettings', resolve))
+  const stream = client.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': '/',
+    'sec-websocket-version': '13',
+  })
+  const status = await new Promise((resolve) => stream.once('response', (headers) => resolve(headers[':status'])))
+  t.equal(status, 200)
+  const frame = await new Promise<Buffer>((resolve) => stream.once('data', resolve))
+  t.equal(frame.subarray(2).toString(), 'hello')
+  stream.close()
+  await new Promise<void>((resolve) => client.close(resolve))
+})
+
 t.test('API and git are reached by their own names, unbuffered, and say when the platform is away', async (t) => {
   await publish(router, routes('one', [one]))
   t.match(await ask({ port, host: 'api.localhost' }), { status: 503, body: /"id":"unavailable"/ })

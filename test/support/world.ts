@@ -12,7 +12,9 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ensureFirstToken } from '../../docker/first-account.js'
+import { loadCliConfig } from '../../cli/config.js'
+import { Credentials } from '../../cli/credentials.js'
+import { ensureFirstToken, firstEmail } from '../../docker/first-account.js'
 import { ensureImages } from '../../docker/images.js'
 import { machineCaBundle } from '../../docker/machine-network.js'
 import { type PartImages, platformAnswers, startFoundations } from '../../docker/start-platform.js'
@@ -186,10 +188,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     GIT_COMMITTER_NAME: 'Test',
     GIT_COMMITTER_EMAIL: 'test@example.test',
     PAAS_API_URL: `http://localhost:${apiPort}`,
-    PAAS_API_KEY: token,
     LANG: 'C.UTF-8',
     ...(process.env.NODE_EXTRA_CA_CERTS ? { NODE_EXTRA_CA_CERTS: process.env.NODE_EXTRA_CA_CERTS } : {}),
   }
+  new Credentials(loadCliConfig(userEnv)).store({ token, email: firstEmail })
   const origin = `http://127.0.0.1:${apiPort}`
 
   const world: World = {

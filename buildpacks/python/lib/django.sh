@@ -43,7 +43,8 @@ explain_collectstatic() {
     [[ ! $line =~ ^[A-Za-z_][A-Za-z0-9_.]*(Error|Configured|Exception)(:|$) ]] || last=$line
     [[ $line != "Unknown command: 'collectstatic'"* ]] || return 0
   done <"$log"
-  local advice=('Mend the error above and push again, or switch this step off:' '  paas config:set DISABLE_COLLECTSTATIC=1')
+  local advice=('Mend the error above and push again, or switch this step off:'
+    '  paas config:set DISABLE_COLLECTSTATIC=1')
   if [[ $last =~ (^KeyError: \'([A-Z][A-Z0-9_]+)\'|[^A-Z_]([A-Z][A-Z0-9]*_[A-Z0-9_]+)([^a-z]|$)) ]]; then
     name=${BASH_REMATCH[2]:-${BASH_REMATCH[3]}}
   fi
@@ -63,7 +64,8 @@ explain_collectstatic() {
         '  paas config:set DISABLE_COLLECTSTATIC=1')
       ;;
     ?*)
-      advice=("The settings need the config var $name while building. Set it and push again:" "  paas config:set $name=…"
+      advice=("The settings need the config var $name while building. Set it and push again:"
+        "  paas config:set $name=…"
         'or leave the static files out:' '  paas config:set DISABLE_COLLECTSTATIC=1')
       [[ $name != SECRET_KEY ]] || advice[1]='  paas config:set SECRET_KEY="$(openssl rand -base64 48)"'
       ;;
@@ -119,7 +121,7 @@ wsgi_module() {
   for file in "$file.py" "$file/__init__.py" "${file%/*}"/*.py; do
     [[ -f $file ]] || continue
     IFS= read -r -d '' text <"$file" || true
-    if [[ $text =~ (^|$'\n')WSGI_APPLICATION[[:space:]]*=[[:space:]]*[\"\']([A-Za-z0-9_.]+)\.([A-Za-z0-9_]+)[\"\'] ]]; then
+    if [[ $text =~ (^|$'\n')WSGI_APPLICATION\ *=\ *[\"\']([A-Za-z0-9_.]+)\.([A-Za-z0-9_]+)[\"\'] ]]; then
       module=${BASH_REMATCH[2]}:${BASH_REMATCH[3]}
       return 0
     fi
@@ -159,5 +161,6 @@ mention_migrations() {
     IFS= read -r -d '' text <"$BUILD_DIR/$file" || true
     [[ $text != *migrate* ]] || return 0
   done
-  note "This app has migrations, and no release command runs them. Run 'paas run python $manage_file migrate', or add to the Procfile: release: python $manage_file migrate"
+  local migrate="python $manage_file migrate"
+  note "This app has migrations, and no release command runs them. Run 'paas run $migrate', or add to the Procfile: release: $migrate"
 }

@@ -17,7 +17,8 @@ in_app() (
   export_config_vars
   export PATH=$environment/bin:$PATH VIRTUAL_ENV=$environment PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
   export BUILD_DIR CACHE_DIR ENV_DIR PYTHONPATH=${PYTHONPATH:-.}
-  export UV_PROJECT_ENVIRONMENT=$environment UV_PYTHON=$environment/bin/python UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+  export UV_PROJECT_ENVIRONMENT=$environment UV_PYTHON=$environment/bin/python
+  export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
   cd "$BUILD_DIR" && "$@"
 )
 

@@ -107,6 +107,8 @@ install_with_uv() {
 
 install_with_project() {
   run_installer 'uv sync --no-default-groups' uv sync --python "$environment/bin/python" --no-default-groups
+  # Made by the way; the app has no lockfile, so neither has the dyno.
+  rm -f "$BUILD_DIR/uv.lock"
 }
 
 # poetry.lock becomes a list with hashes, which uv installs many times faster than Poetry would; then the app itself, when
@@ -117,7 +119,7 @@ install_with_poetry() {
   export POETRY_CACHE_DIR=$CACHE_DIR/poetry POETRY_VIRTUALENVS_CREATE=false POETRY_NO_INTERACTION=1
   [[ -f $BUILD_DIR/poetry.lock ]] || run_installer 'poetry lock' "${poetry[@]}" lock
   with_index_settings "${poetry[@]}" export --only main --with-credentials --format requirements.txt --output "$list" \
-    >"$list.log" 2>&1 </dev/null || stop_with_tail "$list.log" 'poetry.lock could not be read.' 'Run poetry lock, commit and push again.'
+    >"$list.log" 2>&1 </dev/null || stop_with_tail "$list.log" 'poetry.lock could not be used.' 'Run poetry lock, commit and push again.'
   IFS= read -r -d '' text <"$list.log" || true
   [[ ! $text =~ 'not up to date'|'changed significantly' ]] || stop_with_tail "$list.log" \
     'pyproject.toml and poetry.lock do not agree.' 'Run poetry lock, commit poetry.lock and push again.'
@@ -141,15 +143,17 @@ install_with_pipenv() {
   run_installer 'uv pip install from Pipfile.lock' uv pip install --python "$environment/bin/python" -r "$list"
 }
 
-# Editable packages point at the build folder; in the dyno the source is at /app. During the rest of the build /app leads
-# to the source.
+# Editable packages point at the build folder, or at the layer's; in the dyno the source is at /app. During the rest of the
+# build /app leads to the source.
 finish_environment() {
   local key=$1 files=("$environment"/lib/python3.*/site-packages/*.pth
     "$environment"/lib/python3.*/site-packages/__editable__*.py "$environment"/lib/python3.*/site-packages/*.dist-info/direct_url.json)
   local file mention=()
-  for file in "${files[@]}"; do [[ ! -f $file ]] || ! grep -q -F "$BUILD_DIR" "$file" || mention+=("$file"); done
+  for file in "${files[@]}"; do [[ ! -f $file ]] || ! grep -q -F -e "$BUILD_DIR" -e "$PAAS_LAYERS_DIR/python" "$file" || mention+=("$file"); done
   if ((${#mention[@]} > 0)); then
-    sed -i "s,$BUILD_DIR\\b,/app,g" "${mention[@]}"
+    sed -i "s,$BUILD_DIR\\b,/app,g; s,$PAAS_LAYERS_DIR/python\\b,$environment,g" "${mention[@]}"
+    # Their bytecode, which is trusted unseen, still has the old paths.
+    "$environment/bin/python" -m compileall -qq -f --invalidation-mode unchecked-hash "${mention[@]}" >/dev/null 2>&1 </dev/null || true
     link_source
   fi
   case $plain_pip:$installer in

@@ -16,7 +16,8 @@ choose_installer() {
   if [[ -f $BUILD_DIR/Pipfile.lock || -f $BUILD_DIR/Pipfile ]]; then
     use_pipenv
   elif [[ -f $BUILD_DIR/requirements.txt ]]; then
-    ((${#lockfiles[@]} == 0)) || warning "requirements.txt and ${lockfiles[0]} are both here; requirements.txt is used." \
+    ((${#lockfiles[@]} == 0)) ||
+      warning "requirements.txt and ${lockfiles[0]} are both here; requirements.txt is used." \
       "Remove requirements.txt to install from ${lockfiles[0]}."
     use_pip
   elif [[ -f $BUILD_DIR/poetry.lock ]]; then
@@ -58,6 +59,8 @@ use_pipenv() {
   fi
 }
 
+readonly pure_build_backends='hatchling\.build|uv_build|poetry\.core\.masonry\.api|flit_core\.buildapi|pdm\.backend|setuptools\.build_meta'
+
 # A tool that reads pyproject.toml. The app itself is installed as editable when it is a package: links to the source,
 # which stay good from build to build as long as its build backend makes nothing else.
 use_project() {
@@ -67,7 +70,7 @@ use_project() {
   if [[ -f $BUILD_DIR/setup.py || -f $BUILD_DIR/build.py ]]; then
     source_reason='a build script installs the source itself'
   elif has_line pyproject.toml '^build-backend' &&
-    ! has_line pyproject.toml '^build-backend *= *"(hatchling\.build|uv_build|poetry\.core\.masonry\.api|flit_core\.buildapi|pdm\.backend|setuptools\.build_meta)"'; then
+    ! has_line pyproject.toml "^build-backend *= *\"($pure_build_backends)\""; then
     source_reason='the build backend in pyproject.toml compiles the source'
   elif [[ ${2:-} == uv.lock ]] && has_line uv.lock '^source = \{ (path|directory|editable|virtual) = "[^".]'; then
     source_reason='uv.lock names a local path'

@@ -82,7 +82,9 @@ runtime_from_mirror() {
       x86_64:*aarch64* | x86_64:*arm64* | aarch64:*x86_64* | aarch64:*amd64*) continue ;;
     esac
     versions+=("${BASH_REMATCH[1]}")
-    if version_is_wanted "${BASH_REMATCH[1]}" && newer "${versions[-1]}" "$best"; then best=${versions[-1]} best_file=$file; fi
+    if version_is_wanted "${versions[-1]}" && newer "${versions[-1]}" "$best"; then
+      best=${versions[-1]} best_file=$file
+    fi
   done
   looked+=("the mirror: ${versions[*]:-nothing}")
   there_is+=("${versions[@]}")
@@ -99,7 +101,8 @@ verify_checksum() {
   local wanted got
   read -r wanted _ <"$1.sha256" || true
   got=$(sha256sum <"$1")
-  [[ ${got%% *} == "$wanted" ]] || stop "The mirror's archive ${1##*/} does not match its checksum." 'Put it there again.'
+  [[ ${got%% *} == "$wanted" ]] ||
+    stop "The mirror's archive ${1##*/} does not match its checksum." 'Put it there again.'
 }
 
 # uv carries the list of standalone builds, so which version it would be needs no network, only getting it does.
@@ -147,7 +150,8 @@ keep_runtime() {
   python_version=$1
   runtime_executable "$PAAS_LAYERS_DIR/python-runtime"
   "$python_executable" -c 'import ssl, zlib' >"$log" 2>&1 </dev/null ||
-    stop_with_tail "$log" "The Python $1 that was fetched does not run on this stack." 'Put a build for it into the mirror.'
+    stop_with_tail "$log" "The Python $1 that was fetched does not run on this stack." \
+      'Put a build for it into the mirror.'
   "$python_executable" -m compileall -qq -f -j 0 --invalidation-mode unchecked-hash \
     "$PAAS_LAYERS_DIR/python-runtime/lib" >/dev/null 2>&1 </dev/null || true
 }

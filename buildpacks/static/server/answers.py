@@ -15,11 +15,13 @@ from message import Response, plain
 
 TYPES = {
     "html": "text/html", "htm": "text/html", "css": "text/css", "js": "text/javascript", "mjs": "text/javascript",
-    "json": "application/json", "map": "application/json", "webmanifest": "application/manifest+json", "xml": "text/xml",
+    "json": "application/json", "map": "application/json", "webmanifest": "application/manifest+json",
+    "xml": "text/xml",
     "txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "svg": "image/svg+xml", "png": "image/png",
     "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif",
     "ico": "image/x-icon", "woff": "font/woff", "woff2": "font/woff2", "ttf": "font/ttf", "otf": "font/otf",
-    "eot": "application/vnd.ms-fontobject", "pdf": "application/pdf", "zip": "application/zip", "gz": "application/gzip",
+    "eot": "application/vnd.ms-fontobject", "pdf": "application/pdf", "zip": "application/zip",
+    "gz": "application/gzip",
     "mp4": "video/mp4", "webm": "video/webm", "mp3": "audio/mpeg", "ogg": "audio/ogg", "wav": "audio/wav",
     "wasm": "application/wasm", "rss": "application/rss+xml", "atom": "application/atom+xml", "ics": "text/calendar",
 }
@@ -178,7 +180,8 @@ class Site:
             return None
         try:
             real = os.path.realpath(os.path.join(self.root, *parts))
-            inside = real.startswith(f"{self.app}/") and not real.startswith((f"{self.app}/.heroku/", f"{self.app}/.git/"))
+            hidden = (f"{self.app}/.heroku/", f"{self.app}/.git/")
+            inside = real.startswith(f"{self.app}/") and not real.startswith(hidden)
             return Found(real) if inside and os.path.isfile(real) else None
         except (OSError, ValueError):
             return None
@@ -215,11 +218,13 @@ def serve(found, request, status=200):
 
 
 def matches(given, etag):
-    return given is not None and (given.strip() == "*" or etag in [each.strip().removeprefix("W/") for each in given.split(",")])
+    if given is None:
+        return False
+    return given.strip() == "*" or etag in [each.strip().removeprefix("W/") for each in given.split(",")]
 
 
 def byte_range(request, found):
-    """(first, last) of a single range, None for the whole file, or 'unsatisfiable'. Several ranges get the whole file."""
+    """(first, last) of a range, None for the whole file, or 'unsatisfiable'. Several ranges get the whole file."""
     given = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", request.headers.get("range", "").replace(" ", ""))
     if given is None or given.group() == "bytes=-" or request.headers.get("if-range", found.etag) != found.etag:
         return None

@@ -8,7 +8,9 @@ import os
 import re
 import sys
 
-KNOWN = {"root", "clean_urls", "routes", "redirects", "headers", "error_page", "https_only", "canonical_host", "basic_auth"}
+KNOWN = {
+    "root", "clean_urls", "routes", "redirects", "headers", "error_page", "https_only", "canonical_host", "basic_auth",
+}
 # Settings of the original that change nothing here: its server's log and encoding.
 IGNORED = {"logging", "debug", "encoding", "http_methods", "buildpack_runs", "name"}
 BUILT = ("dist", "build", "out", "_site", "site")
@@ -44,7 +46,7 @@ def from_static_json(folder):
 
 
 def from_staticfile(folder):
-    """Staticfile is `name: value` lines; of its settings root, pushstate, force_https and 404 pages have a meaning here."""
+    """Staticfile is `name: value` lines; of its settings root, pushstate, force_https and 404 pages mean something here."""
     config = {}
     for line in read(folder, "Staticfile").splitlines():
         name, _, value = (part.strip() for part in line.partition(":"))
@@ -96,7 +98,10 @@ def find_root(folder, config, named):
             order = ("public_html", *order)
         root = next((name for name in order if has_index(name)), None)
         if root is None:
-            stop("The site has no index.html.", "Commit one, or say in static.json where the site is: { \"root\": \"public\" }")
+            stop(
+                "The site has no index.html.",
+                'Commit one, or say in static.json where the site is: { "root": "public" }',
+            )
     # `/app/dist` and `dist/` both mean the folder in the repository.
     root = os.path.normpath(re.sub(r"^(/app)?/+", "", root) or ".")
     if root.startswith(".."):

@@ -19,7 +19,8 @@ export_result() {
 layer_rows() {
   local files=("$PAAS_LAYERS_DIR"/*.json)
   [[ -e ${files[0]} ]] || return 0
-  mapfile -t rows < <(jq --null-input --raw-output '[inputs | {rank: (.rank // 5), row: [(input_filename | sub(".*/"; "") | sub("\\.json$"; "")), .path, (.key // "none"),
+  mapfile -t rows < <(jq --null-input --raw-output '[inputs | {rank: (.rank // 5), row: [
+      (input_filename | sub(".*/"; "") | sub("\\.json$"; "")), .path, (.key // "none"),
     (.reuse // false), (.launch != false), (.shared // false), (.from // "-"), ((.exclude // []) | join(" "))]}]
     | sort_by(.rank)[] | .row | @tsv' "${files[@]}")
   ((${#rows[@]} == ${#files[@]})) || { error 'A buildpack described a layer badly.'; return 1; }
@@ -67,7 +68,9 @@ write_header() {
   local number cache=false sizes versions=() IFS=$'\n'
   mapfile -t sizes < <(stat --format='%n %s' "${tars[@]}")
   [[ ! -d $cache_dir ]] || cache=true
-  for number in "${!buildpack_names[@]}"; do versions+=("${buildpack_names[number]}"$'\t'"${buildpack_versions[number]}"); done
+  for number in "${!buildpack_names[@]}"; do
+    versions+=("${buildpack_names[number]}"$'\t'"${buildpack_versions[number]}")
+  done
   jq --null-input --compact-output --from-file "$PAAS_DRIVER_DIR/lib/header.jq" --argjson cache "$cache" \
     --arg versions "${versions[*]}" --arg rows "${rows[*]}" --arg sizes "${sizes[*]}" --arg notes "${notes[*]}" \
     "${release_files[@]}" </dev/null >"$work_dir/out/header.json"

@@ -4,7 +4,8 @@
 # passwords in it, nothing that a command could take for an option, and no way into the private network, also not by a
 # redirect. PAAS_BUILDPACK_HOSTS, when set, lists the only hosts allowed; those may be private ones.
 
-readonly url_pattern='^https://([A-Za-z0-9][A-Za-z0-9.-]*)(:[0-9]{1,5})?(/[A-Za-z0-9._~%+,=:@/-]*)?(\?[A-Za-z0-9._~%&=/-]*)?$'
+readonly path_pattern='(/[A-Za-z0-9._~%+,=:@/-]*)?(\?[A-Za-z0-9._~%&=/-]*)?'
+readonly url_pattern="^https://([A-Za-z0-9][A-Za-z0-9.-]*)(:[0-9]{1,5})?$path_pattern\$"
 readonly ref_pattern='^[A-Za-z0-9][A-Za-z0-9._/-]*$'
 
 # Prints the error and fails unless the URL has an allowed form.
@@ -38,7 +39,8 @@ host_is_allowed() {
   fi
   while read -r address _; do
     is_public_address "$address" && continue
-    error "The buildpack host $host is at the private address $address." 'Buildpacks are fetched from public hosts only.'
+    error "The buildpack host $host is at the private address $address." \
+      'Buildpacks are fetched from public hosts only.'
     return 1
   done <<<"$addresses"
 }

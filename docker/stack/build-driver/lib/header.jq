@@ -1,6 +1,7 @@
 # The result's first line, from what lib/export.sh passes as texts and the releases as inputs.
 def lines: if . == "" then [] else split("\n") end;
-def bytes($file): [$sizes | lines[] | capture("^(?<file>.*) (?<bytes>[0-9]+)$") | select(.file == $file) | .bytes | tonumber] | first;
+def bytes($file):
+  [$sizes | lines[] | capture("^(?<file>.*) (?<bytes>[0-9]+)$") | select(.file == $file) | .bytes | tonumber] | first;
 
 [inputs | objects] as $releases
 | {

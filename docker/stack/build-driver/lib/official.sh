@@ -6,7 +6,8 @@ source "$PAAS_DRIVER_DIR/lib/output.sh"
 # shellcheck source=/dev/null
 source "$PAAS_DRIVER_DIR/lib/cache.sh"
 
-# A failure that nothing handles is a bug: it stops the build where it happens. In a subshell it is the parent's to judge.
+# A failure that nothing handles is a bug: it stops the build where it happens. In a subshell it is the parent's to
+# judge.
 stop_at_bug() {
   ((BASH_SUBSHELL == 0)) || return 0
   error "Internal error of the $buildpack_name buildpack in ${BASH_SOURCE[1]##*/} line $1: $2"
@@ -15,7 +16,10 @@ stop_at_bug() {
 trap 'stop_at_bug "$LINENO" "$BASH_COMMAND"' ERR
 set -E
 
-readonly denied_config_vars='^(PATH|HOME|LANG|IFS|ENV|BASH.*|SHELLOPTS|UID|EUID|PPID|GIT_DIR|GIT_WORK_TREE|CPATH|CPPATH|LD_.*|LIBRARY_PATH|PYTHONHOME|PYTHONSTARTUP|PYTHONEXECUTABLE|VIRTUAL_ENV|BUILD_DIR|CACHE_DIR|ENV_DIR|STACK|PAAS_.*)$'
+readonly denied_of_shell='PATH|HOME|LANG|IFS|ENV|BASH.*|SHELLOPTS|UID|EUID|PPID|GIT_DIR|GIT_WORK_TREE'
+readonly denied_of_tools='CPATH|CPPATH|LD_.*|LIBRARY_PATH|PYTHONHOME|PYTHONSTARTUP|PYTHONEXECUTABLE|VIRTUAL_ENV'
+readonly denied_of_build='BUILD_DIR|CACHE_DIR|ENV_DIR|STACK|PAAS_.*'
+readonly denied_config_vars="^($denied_of_shell|$denied_of_tools|$denied_of_build)\$"
 
 # Exports the config vars, byte for byte, less those that would break the build itself. What the platform set for the
 # build's network (a certificate bundle, a registry mirror) gives way to the app's own.

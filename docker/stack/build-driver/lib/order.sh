@@ -1,6 +1,6 @@
 # Which buildpacks build this app, in which order. Fills `buildpack_names`, `buildpack_urls` (empty for ours) and
-# `chosen_by` (`detection` when nobody named any). `optional_buildpack` is one that detection only guessed: it is left out
-# when it turns out not to apply.
+# `chosen_by` (`detection` when nobody named any). `optional_buildpack` is one that detection only guessed: it is left
+# out when it turns out not to apply.
 #
 # The app's setting comes first, then the config var BUILDPACK_URL, the file .buildpacks, app.json; else each buildpack
 # of ours is asked, in Heroku's order. Heroku's own language buildpacks, by name or URL, mean ours.

@@ -1,0 +1,513 @@
+/**
+ * Rows, engine, router and memory of one app, simulated closely enough for `plan`: steps have the effects that `execute`
+ * gives them, one after the other, and the control plane can die between any two. Time jumps from event to event.
+ *
+ * It watches over what must never happen and throws as soon as it does; each `violation` says what that is.
+ */
+import type { DesiredApp } from '../../../server/dynos/desired.js'
+import type { ObservedApp, ObservedContainer, ObservedDyno } from '../../../server/dynos/observed.js'
+import { plan, printStep, type Step } from '../../../server/dynos/plan.js'
+import { backendName, printRoutes } from '../../../server/dynos/routes.js'
+import { wantedDynos } from '../../../server/dynos/wanted.js'
+import type { AppRoutes } from '../../../server/model/route-table.js'
+import { at, limits as usual, oneOff as oneOffRow, read, release as releaseRow } from './situation.js'
+
+/** What a dyno does once started; `crash-later` after it has been up. */
+export type Boot = 'up' | 'never' | 'crash' | 'crash-later'
+
+export interface ReleaseWish {
+  readonly types: readonly string[]
+  readonly boots: readonly Boot[]
+  readonly bootMs: number
+  readonly command: { readonly ms: number; readonly exitCode: number } | undefined
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+type ReleaseRow = Mutable<DesiredApp['oneOffs'][number]['release']> & { wish: ReleaseWish }
+type OneOffRow = Mutable<ReturnType<typeof oneOffRow>> & { readonly ms: number }
+
+interface Container extends Mutable<ObservedContainer> {
+  readonly kind: 'dyno' | 'release' | 'one-off'
+  readonly label: Pick<ObservedDyno, 'dyno' | 'type' | 'ordinal' | 'version' | 'generation' | 'attempt'>
+  readonly owner: string
+  readonly ms: { readonly up: number; readonly end: number; readonly stop: number }
+  readonly naturalExit: number
+  upAt: number
+  endAt: number
+}
+
+const limits = { ...usual, crashBackoffMaxMs: 8_000 }
+const drainTimeoutMs = 30_000
+const never = Number.POSITIVE_INFINITY
+
+export class Violation extends Error {}
+class Died extends Error {}
+
+export class SimulatedWorld {
+  now = 0
+  /** The control plane dies after so many effects more. */
+  effectsLeft = never
+  effects = 0
+  deaths = 0
+  readonly log: string[] = []
+  readonly releases: ReleaseRow[] = []
+  readonly oneOffs: OneOffRow[] = []
+  readonly formation = new Map<string, number>([['web', 1]])
+  readonly restarts = new Map<string, Date>()
+  addOnsReady = true
+  maintenance = false
+  destroyedAt: Date | undefined
+  isGone = false
+  readonly containers = new Map<string, Container>()
+  routes: AppRoutes | undefined
+  readonly runs = new Map<string, number>()
+  #memory = this.#freshMemory()
+
+  #freshMemory() {
+    return {
+      since: this.now,
+      stopping: new Map<string, number>(),
+      up: new Set<string>(),
+      asked: new Map<string, number>(),
+      unrouted: new Map<string, number>(),
+    }
+  }
+
+  // What users and the machine do.
+
+  deploy(wish: ReleaseWish): void {
+    this.#insert(wish, `s${this.releases.length + 1}`)
+  }
+
+  setConfig(wish: ReleaseWish): void {
+    const target = this.#target()
+    if (target) this.#insert({ ...wish, types: target.wish.types }, target.slugId ?? '')
+  }
+
+  #insert(wish: ReleaseWish, slugId: string): void {
+    const commands = [...wish.types, ...(wish.command ? ['release'] : [])]
+    const row = releaseRow(this.releases.length + 1, {
+      processTypes: Object.fromEntries(commands.map((type) => [type, type])),
+      status: 'pending',
+      commandState: wish.command ? 'waiting' : 'none',
+      createdAt: this.#date(),
+      slugId,
+    })
+    this.releases.push({ ...row, wish })
+  }
+
+  createOneOff(attached: boolean, ms: number): void {
+    const current = this.#current()
+    if (!current || this.destroyedAt) return
+    const number = this.oneOffs.length + 1
+    const row = oneOffRow({ id: `o${number}`, number, attached, timeToLiveSeconds: 120, createdAt: this.#date() })
+    this.oneOffs.push({ ...row, release: current, ms })
+  }
+
+  /** Somebody attaches to the first one-off that waits for it. */
+  attach(): void {
+    for (const row of this.oneOffs) {
+      const found = this.containers.get(`run.${row.number}`)
+      if (!row.attached || row.state !== 'starting' || found?.state !== 'created') continue
+      row.state = 'up'
+      this.#start(found)
+      return
+    }
+  }
+
+  /** A dyno dies, or goes altogether, by somebody else's hand. */
+  kill(name: string, isRemoved: boolean): void {
+    const found = [...this.containers.values()].find((c) => c.kind === 'dyno' && c.label.dyno === name)
+    if (!found) return
+    if (isRemoved) this.containers.delete(found.containerName)
+    else if (found.state === 'running') this.#end(found, 137)
+  }
+
+  die(): void {
+    this.deaths++
+    this.log.push('  (the control plane dies)')
+    this.#memory = this.#freshMemory()
+  }
+
+  // The loop.
+
+  /** Looks until nothing is left to do at this moment; a control plane that dies is followed by another at once. */
+  pass(): void {
+    for (let round = 0; !this.isGone; round++) {
+      if (round > 60) throw new Violation(`the plan never rests: ${this.#lines(this.#plan()).join('; ')}`)
+      const steps = this.#plan()
+      if (steps.length === 0) return
+      try {
+        const isStart = (s: Step) => s.kind === 'start-dyno'
+        for (const step of [...steps.filter((s) => !isStart(s)), ...steps.filter(isStart)]) this.#execute(step)
+      } catch (error) {
+        if (!(error instanceof Died)) throw error
+        this.die()
+      }
+    }
+  }
+
+  advance(ms: number): void {
+    const until = this.now + ms
+    for (let next = this.#nextEvent(); next <= until; next = this.#nextEvent()) this.#goTo(next)
+    this.#goTo(until)
+  }
+
+  /** Goes on until nothing happens any more. */
+  settle(): void {
+    for (let events = 0; ; events++) {
+      this.pass()
+      const next = this.#nextEvent()
+      if (next === never) return
+      if (events > 500) throw new Violation('the world does not settle')
+      this.#goTo(next)
+    }
+  }
+
+  /** How it stands, without what may differ between two equal ends. */
+  describe(): string {
+    const left = [...this.containers.values()].map((c) => `${c.containerName.replace(/-\d+$/, '')} ${c.state}`)
+    return [
+      ...this.releases.map((r) => `v${r.version} ${r.status}`),
+      ...this.oneOffs.map((o) => `run.${o.number} ${o.state} ${o.exitCode}`),
+      ...left.sort(),
+      this.isGone ? 'gone' : `${this.routes?.state} ${this.routes?.backends.map((b) => b.dyno).join(' ')}`,
+    ].join('\n')
+  }
+
+  desired(): DesiredApp {
+    const { desired } = read({
+      current: this.#current(),
+      target: this.#target(),
+      app: { maintenance: this.maintenance, destroyedAt: this.destroyedAt },
+      addOnsReady: this.addOnsReady,
+      oneOffs: this.oneOffs.filter((o) => o.state !== 'ended'),
+      formation: [...this.formation].map(([type, quantity]) => `${type}=${quantity}`).join(' '),
+    })
+    return { ...desired, restarts: new Map(this.restarts) }
+  }
+
+  // Looking.
+
+  #plan(): Step[] {
+    const [desired, observed] = [structuredClone(this.desired()), structuredClone(this.#observe())]
+    const options = { ...limits, watchingSince: at(this.#memory.since / 1000) }
+    const before = JSON.stringify([desired, observed])
+    const steps = plan(desired, observed, this.#date(), options)
+    const again = plan(desired, observed, this.#date(), options)
+    if (JSON.stringify(steps) !== JSON.stringify(again)) throw new Violation('the same question got two answers')
+    if (JSON.stringify([desired, observed]) !== before) throw new Violation('plan changed what it was given')
+    return steps
+  }
+
+  #lines(steps: readonly Step[]): string[] {
+    return steps.map((step) => `${(this.now / 1000).toFixed(3)} ${printStep(step)}`)
+  }
+
+  #observe(): ObservedApp {
+    const all = [...this.containers.values()]
+    return {
+      dynos: all.filter((c) => c.kind === 'dyno').map((c) => this.#observeDyno(c)),
+      oneOffs: all
+        .filter((c) => c.kind === 'one-off')
+        .map((c) => ({ ...view(c), oneOffId: c.owner, isStopping: this.#memory.stopping.has(c.containerId) })),
+      releaseCommands: all.filter((c) => c.kind === 'release').map((c) => ({ ...view(c), releaseId: c.owner })),
+      publishedRoutes: this.routes && printRoutes(this.routes),
+    }
+  }
+
+  #observeDyno(c: Container): ObservedDyno {
+    const { up, asked, unrouted, stopping } = this.#memory
+    const id = c.containerId
+    const isRouted = this.#isRouted(c)
+    if (isRouted) up.add(id)
+    if (c.state === 'running' && c.label.type === 'web' && !up.has(id)) {
+      const since = asked.get(id) ?? this.now
+      asked.set(id, since)
+      if (since < this.now && c.upAt <= this.now) up.add(id)
+    }
+    const isStopping = stopping.has(id)
+    if (!isRouted && !unrouted.has(id)) unrouted.set(id, this.now)
+    const drainedAt = this.#drainedAt(c)
+    return {
+      ...view(c),
+      ...c.label,
+      releaseId: c.owner,
+      size: 'Basic',
+      address: `10.0.0.${c.label.ordinal}`,
+      port: 5000 + c.label.version,
+      isUp: c.state === 'running' && (c.label.type !== 'web' || up.has(id)),
+      isRouted,
+      isStopping,
+      isDrained: c.state !== 'running' || (!isRouted && !isStopping && drainedAt <= this.now),
+    }
+  }
+
+  /** Requests in flight take as long as the dyno takes to stop. */
+  #drainedAt(c: Container): number {
+    return (this.#memory.unrouted.get(c.containerId) ?? never) + Math.min(c.ms.stop, drainTimeoutMs)
+  }
+
+  // Doing.
+
+  #execute(step: Step): void {
+    this.log.push(...this.#lines([step]))
+    for (const effect of this.#effectsOf(step)) {
+      if (this.effectsLeft === 0) {
+        this.effectsLeft = never
+        throw new Died()
+      }
+      this.effectsLeft--
+      this.effects++
+      effect()
+    }
+  }
+
+  #effectsOf(step: Step): (() => void)[] {
+    switch (step.kind) {
+      case 'create-release-command':
+        return [() => this.#create('release', `release-v${step.release.version}`, step.release.id, this.#row(step.release))]
+      case 'start-release-command':
+        return [
+          () => this.#moveCommand(step.release.version, 'waiting', 'started'),
+          () => this.#start(this.#container(step.containerId)),
+        ]
+      case 'settle-release-command':
+        return [() => this.#settleCommand(step.release.version, step.containerId)]
+      case 'remove-container':
+        return [() => this.#remove(step.containerId)]
+      case 'start-dyno': {
+        const { dyno, type, ordinal, release, generation } = step.wanted
+        const label = { dyno, type, ordinal, version: release.version, generation, attempt: step.attempt }
+        const name = `${dyno}-v${release.version}-${generation}-${step.attempt}`
+        return [
+          () => this.#create('dyno', name, release.id, this.#row(release), label),
+          () => this.#start(this.#named(name)),
+        ]
+      }
+      case 'settle-release':
+        return [() => this.#settleRelease(step.release.version, step.status)]
+      case 'publish-routes':
+        return [() => this.#publish(step.routes)]
+      case 'stop-dyno':
+        return [() => this.#stop(step.dyno.containerId, step.kill ?? false)]
+      case 'start-one-off': {
+        const row = this.oneOffs.find((o) => o.id === step.oneOff.id) as OneOffRow
+        const name = `run.${row.number}`
+        return [
+          () => this.#create('one-off', name, row.id, this.#row(row.release), undefined, row.ms),
+          ...(row.attached ? [] : [() => this.#start(this.#named(name)), () => this.#moveOneOff(row, 'up')]),
+        ]
+      }
+      case 'stop-one-off':
+        return [() => this.#stop(step.container.containerId, false)]
+      case 'settle-one-off': {
+        const row = this.oneOffs.find((o) => o.id === step.oneOff?.id)
+        const { container } = step
+        return [
+          ...(row ? [() => this.#moveOneOff(row, 'ended', container?.exitCode ?? 255)] : []),
+          ...(container ? [() => this.#remove(container.containerId)] : []),
+        ]
+      }
+      case 'remove-app':
+        return [() => this.#removeApp()]
+    }
+  }
+
+  #create(
+    kind: Container['kind'],
+    name: string,
+    owner: string,
+    release: ReleaseRow,
+    label = { dyno: name, type: '', ordinal: 1, version: release.version, generation: '0', attempt: 0 },
+    oneOffMs = 0,
+  ): void {
+    if (this.containers.has(name)) return
+    const { wish } = release
+    const boot = label.attempt < 2 ? wish.boots[(label.ordinal + label.attempt) % wish.boots.length] : 'up'
+    const up = wish.bootMs + 137 * label.ordinal
+    const end = { up: never, never, crash: up, 'crash-later': up + 9_000 }[boot ?? 'up']
+    const isDyno = kind === 'dyno'
+    this.containers.set(name, {
+      kind,
+      label,
+      owner,
+      containerId: name,
+      containerName: name,
+      state: 'created',
+      startedAt: undefined,
+      endedAt: undefined,
+      exitCode: 0,
+      oomKilled: false,
+      ms: {
+        up: boot === 'up' || boot === 'crash-later' ? up : never,
+        end: isDyno ? end : kind === 'release' ? (wish.command?.ms ?? 0) : oneOffMs,
+        stop: 40 + 700 * label.ordinal + (wish.bootMs % 5) * 1_000,
+      },
+      naturalExit: isDyno ? 1 : kind === 'release' ? (wish.command?.exitCode ?? 0) : 0,
+      upAt: never,
+      endAt: never,
+    })
+  }
+
+  #start(c: Container): void {
+    if (c.state === 'running') return
+    if (c.state !== 'created') throw new Violation(`${c.containerName} is started again after it ended`)
+    const twin = [...this.containers.values()].find(
+      (o) => o !== c && o.state === 'running' && o.kind === c.kind && o.label.dyno === c.label.dyno,
+    )
+    if (twin && c.kind === 'dyno' && c.label.type !== 'web')
+      throw new Violation(`${c.containerName} is started beside ${twin.containerName}`)
+    const commands = [...this.containers.values()].filter((o) => o.kind === 'release' && o.state === 'running')
+    if (c.kind === 'release' && commands.length > 0) throw new Violation('two release commands run at once')
+    const runs = (this.runs.get(c.containerName) ?? 0) + 1
+    this.runs.set(c.containerName, runs)
+    if (c.kind !== 'dyno' && runs > 1) throw new Violation(`${c.containerName} runs a second time`)
+    Object.assign(c, { state: 'running', startedAt: this.#date(), upAt: this.now + c.ms.up, endAt: this.now + c.ms.end })
+  }
+
+  #end(c: Container, exitCode: number): void {
+    Object.assign(c, { state: 'exited', endedAt: this.#date(), exitCode, endAt: never })
+    this.#memory.stopping.delete(c.containerId)
+  }
+
+  #stop(id: string, isKilled: boolean): void {
+    const c = this.#container(id)
+    if (c.state !== 'running') return
+    if (this.#isRouted(c)) throw new Violation(`${c.containerName} is stopped while it is routed`)
+    if (this.#memory.stopping.has(id)) throw new Violation(`${c.containerName} is told to stop twice`)
+    this.#memory.stopping.set(id, this.now + (isKilled ? 0 : 30_000))
+    // Some ignore SIGTERM.
+    if (c.label.ordinal % 3 !== 0) c.endAt = Math.min(c.endAt, this.now + c.ms.stop)
+  }
+
+  #remove(id: string): void {
+    const c = this.containers.get(id)
+    if (!c) return
+    if (c.kind === 'dyno' && c.state === 'running' && this.#isRouted(c))
+      throw new Violation(`${c.containerName} is removed while it is routed`)
+    this.containers.delete(id)
+  }
+
+  #publish(routes: AppRoutes): void {
+    const wantsWeb = wantedDynos(this.desired(), this.#current()).some((w) => w.type === 'web')
+    const before = this.#serving(this.routes)
+    this.routes = routes
+    if (wantsWeb && before.length > 0 && this.#serving(routes).length === 0)
+      throw new Violation(`nothing serves where ${before.map((c) => c.containerName).join(', ')} did`)
+    if (routes.backends.length > 0 && !wantsWeb) throw new Violation('routes for an app that wants no web dyno')
+  }
+
+  /** Containers that a request gets to and that answer it. */
+  #serving(routes: AppRoutes | undefined): Container[] {
+    const names = new Set(routes?.backends.map((b) => b.name))
+    return [...this.containers.values()].filter(
+      (c) => names.has(backendName({ ...c, ...c.label })) && c.state === 'running' && c.upAt <= this.now,
+    )
+  }
+
+  #isRouted(c: Container): boolean {
+    return this.routes?.backends.some((b) => b.name === backendName({ ...c, ...c.label })) ?? false
+  }
+
+  #settleRelease(version: number, status: 'succeeded' | 'failed'): void {
+    const row = this.#row({ version })
+    if (row.status !== 'pending') return
+    row.status = status
+    if (status === 'failed') return
+    for (const older of this.releases)
+      if (older.version < version && older.status === 'pending')
+        older.status = older.slugId === row.slugId ? 'succeeded' : 'failed'
+  }
+
+  #moveCommand(version: number, from: ReleaseRow['commandState'], to: ReleaseRow['commandState']): boolean {
+    const row = this.#row({ version })
+    if (row.commandState !== from) return false
+    row.commandState = to
+    return true
+  }
+
+  #settleCommand(version: number, containerId: string | undefined): void {
+    const ended = containerId === undefined ? undefined : this.containers.get(containerId)
+    if (ended && ended.state !== 'exited') throw new Violation('a release command is settled while it runs')
+    if (ended?.exitCode === 0) this.#moveCommand(version, 'started', 'succeeded')
+    else if (this.#moveCommand(version, 'started', 'failed')) this.#settleRelease(version, 'failed')
+  }
+
+  #moveOneOff(row: OneOffRow, to: OneOffRow['state'], exitCode?: number): void {
+    const order = ['starting', 'up', 'stopping', 'ended']
+    if (order.indexOf(row.state) >= order.indexOf(to)) return
+    row.state = to
+    if (exitCode !== undefined) row.exitCode = exitCode
+  }
+
+  #removeApp(): void {
+    if (this.containers.size > 0) throw new Violation('the app goes while something of it is there')
+    this.isGone = true
+  }
+
+  // Time.
+
+  #nextEvent(): number {
+    const times = [...this.containers.values()].flatMap((c) => {
+      const ended = c.endedAt === undefined ? never : this.#since(c.endedAt)
+      const started = c.startedAt === undefined ? never : this.#since(c.startedAt)
+      const asked = this.#memory.asked.get(c.containerId) ?? never
+      const backoff = Math.min(limits.crashBackoffMs * 2 ** c.label.attempt, limits.crashBackoffMaxMs)
+      const late = Math.max(started, this.#memory.since) + limits.bootTimeoutMs + 1
+      const ends = [c.endAt, this.#memory.stopping.get(c.containerId) ?? never]
+      const boots = c.state === 'running' ? [Math.max(c.upAt, asked + 8), late, this.#drainedAt(c)] : []
+      return [...ends, ...boots, ended + limits.crashBackoffMs, ended + backoff, started + 600_001]
+    })
+    const oneOffs = this.oneOffs
+      .filter((o) => o.state !== 'ended')
+      .flatMap((o) => [this.#since(o.createdAt) + 60_001, this.#since(o.createdAt) + 120_001])
+    return Math.min(...[...times, ...oneOffs].filter((time) => time > this.now), never)
+  }
+
+  #goTo(time: number): void {
+    this.now = Math.max(time, this.now)
+    for (const c of this.containers.values()) {
+      if (c.state !== 'running') continue
+      const killAt = this.#memory.stopping.get(c.containerId) ?? never
+      if (killAt <= this.now) this.#end(c, 137)
+      else if (c.endAt <= this.now) this.#end(c, this.#memory.stopping.has(c.containerId) ? 143 : c.naturalExit)
+    }
+    this.pass()
+  }
+
+  #date(): Date {
+    return at(this.now / 1000)
+  }
+
+  #since(date: Date): number {
+    return date.getTime() - at(0).getTime()
+  }
+
+  #container(id: string): Container {
+    const found = this.containers.get(id)
+    if (!found) throw new Violation(`${id} is not there`)
+    return found
+  }
+
+  #named(name: string): Container {
+    return this.#container(name)
+  }
+
+  #row({ version }: { readonly version: number }): ReleaseRow {
+    return this.releases[version - 1] as ReleaseRow
+  }
+
+  #current(): ReleaseRow | undefined {
+    return this.releases.findLast((r) => r.status === 'succeeded')
+  }
+
+  #target(): ReleaseRow | undefined {
+    return this.releases.findLast((r) => r.status !== 'failed')
+  }
+}
+
+function view(c: Container): ObservedContainer {
+  const { containerId, containerName, state, startedAt, endedAt, exitCode, oomKilled } = c
+  return { containerId, containerName, state, startedAt, endedAt, exitCode, oomKilled }
+}
