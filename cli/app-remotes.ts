@@ -59,11 +59,11 @@ export async function addAppRemote(
   return present === undefined ? 'added' : 'updated'
 }
 
-/** First git's own reader of the file beside our credentials, which costs next to nothing; then ourselves. */
+/** Git's own reader of the file beside our credentials costs next to nothing; without a stored token git asks us. */
 async function credentialHelpers(config: CliConfig, credentials: Credentials): Promise<string[]> {
+  if (!credentials.isStored()) return [await credentialHelper(config)]
   const { quote } = await import('shell-quote')
-  const own = await credentialHelper(config)
-  return !credentials.isStored() ? [own] : [`store --file=${quote([credentials.gitFile])}`, own]
+  return [`store --file=${quote([credentials.gitFile])}`]
 }
 
 /** How git calls us back: by name where `paas` on the search path is this very program, else by its place. */

@@ -7,6 +7,7 @@
  * needs no commands: it hands new requests to its successor.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { failpoint } from '../lib/failpoint.js'
 import { changes } from './changes.js'
 import { RouterError } from './errors.js'
 import { certifiedHosts, type Layout } from './layout.js'
@@ -67,7 +68,12 @@ async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPa
   const files = new Map(certifiedHosts(wanted.layout).map((host) => [wanted.fileOf(host), host]))
   for (const [file, host] of files)
     if (!held.certificates.has(file)) await addCertificate(file, host, await wanted.certificatePem(host), paths)
-  for (const command of changes(held.layout, wanted.layout, held.parked, paths)) await tell(paths.adminSocket, command)
+  const commands = changes(held.layout, wanted.layout, held.parked, paths)
+  failpoint('publish.before-commands')
+  for (const [at, command] of commands.entries()) {
+    await tell(paths.adminSocket, command)
+    if (at === Math.floor(commands.length / 2)) failpoint('publish.between-commands')
+  }
   for (const file of held.certificates) if (!files.has(file)) await removeCertificate(file, paths)
 
   const parked = new Set([...held.parked, ...held.layout.servers.keys()])
@@ -78,7 +84,9 @@ async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPa
 async function reload(wanted: Wanted, memory: Memory, paths: RouterPaths): Promise<void> {
   const before = await memory.process()
   memory.forget()
+  failpoint('publish.before-reload')
   await reloadProcess(paths, before)
+  failpoint('publish.reloaded')
   const held = await memory.recall()
   if (held === undefined) throw new Error('HAProxy went away in a reload')
   await apply(wanted, held, memory, paths)

@@ -1,4 +1,5 @@
 /** Seats tables in slots, writes them, and brings HAProxy in step; keeps the one that is published. */
+import { failpoint } from '../lib/failpoint.js'
 import type { RouteTable } from '../model/route-table.js'
 import type { Certificates } from './certificates.js'
 import { checkTable } from './check-table.js'
@@ -68,11 +69,14 @@ export function createTablePublisher(parts: Parts): TablePublisher {
       throw new RouterError('stale', `Route table ${table.version} is published with other routes`)
     const nextLayout = layoutOf(next, settings.domain)
     await certificates.ensure(certifiedHosts(nextLayout), new Date())
+    failpoint('publish.before-files')
     await files.write(next, nextLayout)
+    failpoint('publish.files-written')
     const gone = [...layout.hosts.keys()].filter((host) => !nextLayout.hosts.has(host))
     placement = next
     layout = nextLayout
     if (changed || !isInStep) await bringInStep()
+    failpoint('publish.settled')
     await certificates.remove(gone)
     return { changed }
   }

@@ -29,7 +29,7 @@ t.test('every function that a document names is in the file named with it', asyn
   for (const document of documents) {
     // `receivePush` (`server/git/receive-push.ts`)
     for (const [, name = '', file = ''] of readText(document).matchAll(
-      /`(\w+)` \(`((?:server|cli|docker)\/[\w./-]+\.ts)`/g,
+      /`(\w+)`\s+\(`((?:server|cli|docker)\/[\w./-]+\.ts)`/g,
     )) {
       checked++
       t.ok(isThere(file) && new RegExp(`\\b${name}\\b`).test(readText(file)), `${document}: ${name} in ${file}`)

@@ -1,10 +1,14 @@
 /** Changes of the route table while requests run: none fails, none goes astray, none reaches a dyno that was taken out. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import type net from 'node:net'
+import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import tls from 'node:tls'
 import t from 'tap'
+import type { AppRoutes } from '../../server/model/route-table.js'
 import { createCertificates } from '../../server/router/certificates.js'
 import { layoutOf } from '../../server/router/layout.js'
 import { createMemory } from '../../server/router/memory.js'
@@ -101,10 +105,15 @@ t.test('a request on a dyno that leaves is finished, and counted until then', as
   finish()
   t.match(await long, { status: 200, body: 'old' })
   await until('the dyno is free', async () => (await u.router.inFlight('id-one', name)) === 0)
+  const house = new AbortController()
+  const errors: unknown[] = []
+  const kept = u.router.keepHouse(house.signal, (error) => errors.push(error), 20)
   await until('its server is removed', async () => {
-    await u.router.housekeep()
     return !(await command(`${u.options.dir}/run/admin.sock`, 'show servers state')).includes(name)
   })
+  house.abort()
+  await kept
+  t.strictSame(errors, [])
 })
 
 t.test('a dyno that comes back to a table it has left serves again', async (t) => {
@@ -190,6 +199,56 @@ t.test('a new control plane finds the table and puts right what differs', async 
   await t.rejects(router.publish({ version: 0, apps: [] }), { name: 'RouterError', kind: 'stale' })
   // The number that is published, with other routes.
   await t.rejects(router.publish({ version: 1, apps: [] }), { name: 'RouterError', kind: 'stale' })
+})
+
+// Goal: wherever a control plane dies in a publish, requests go on, and the next one ends with the newest table.
+// Method: another process publishes a table that moves, adds and removes apps (and one that needs a reload) and dies at
+// one failpoint; the load must not notice, and a new control plane must find and finish what was begun.
+t.test('a control plane may die anywhere in a publish', async (t) => {
+  const failpoints = ['before-files', 'files-written', 'before-commands', 'between-commands', 'settled']
+  const u = await routerUnderTest(t, { slots: 8, slotRestMs: 1 })
+  await u.start()
+  const app = await httpApp(t, (_, response) => response.end('one'))
+  const other = await httpApp(t, (_, response) => response.end('two'))
+  await publish(u.router, routes('one', [app]))
+  const running = load(u.httpPort, 'one.localhost', { expect: 'one', pauseMs: () => 2 })
+  let version = 1
+  const dieAt = async (failpoint: string, apps: AppRoutes[]) => {
+    version++
+    const script = path.join(import.meta.dirname, `publish-once${path.extname(import.meta.filename)}`)
+    const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : []
+    const child = spawn(process.execPath, [...loader, script, JSON.stringify(u.options), `publish.${failpoint}`], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    })
+    child.stdin.end(JSON.stringify({ version, apps }))
+    const [, signal] = await once(child, 'exit')
+    t.equal(signal, 'SIGKILL', `died at ${failpoint}`)
+    const next = u.another()
+    await next.prepare()
+    await next.resync()
+    const published = next.current().version === version
+    t.equal(
+      published,
+      failpoint !== 'before-files',
+      `${failpoint}: the table is ${published ? 'the newest' : 'the former'}`,
+    )
+    version = Math.max(version, next.current().version)
+    await next.publish({ version: ++version, apps })
+    for (const { hosts } of apps) {
+      const answer = await ask({ port: u.httpPort, host: hosts[0] ?? '' })
+      t.equal(answer.status, 200, `${failpoint}: ${hosts[0]} answers`)
+    }
+  }
+  for (const [i, failpoint] of failpoints.entries())
+    await dieAt(failpoint, [
+      routes('one', i % 2 ? [app] : [app, await httpApp(t, (_, r) => r.end('one'))]),
+      routes(`new-${i}`, [other]),
+    ])
+  const many = (name: string) => Array.from({ length: 9 }, (_, i) => routes(`${name}-${i}`, [other]))
+  await dieAt('before-reload', [routes('one', [app]), ...many('a')])
+  await dieAt('reloaded', [routes('one', [app]), ...many('b'), ...many('c')])
+  await running.stop()
+  t.strictSame(running.failures, [])
 })
 
 t.test('a certificate made anew is shown without a reload', async (t) => {

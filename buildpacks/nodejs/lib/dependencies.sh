@@ -62,7 +62,8 @@ list_inputs() {
 
 # Fills `reason` when the outcome depends on more than the inputs.
 depends_on_source() {
-  local harmless='^"(preinstall|install|postinstall|prepublish|prepare|postprepare|preprepare|pnpm:devPreinstall)":"((npx |yarn )?(patch-package|husky( install)?|prisma generate|npm-force-resolutions|is-ci( \|\| husky)?|only-allow (npm|yarn|pnpm)|echo [^|&;$`]*|true|exit 0)( *(&&|\|\||;) *)?)*"$'
+  local tools='patch-package|husky( install)?|prisma generate|npm-force-resolutions|is-ci|only-allow (npm|yarn|pnpm)'
+  local harmless="^\"[A-Za-z:]+\":\"(((npx |yarn )?($tools)|echo [^|&;\$\`]*|true|exit 0)( *(&&|\|\||;) *)?)*\"\$"
   local scripts=${install_scripts#\{} script
   scripts=${scripts%\}}
   if [[ -n $local_packages ]]; then
@@ -74,7 +75,8 @@ depends_on_source() {
   elif [[ -f $BUILD_DIR/pnpm-workspace.yaml ]] && grep -q '^packages:' "$BUILD_DIR/pnpm-workspace.yaml"; then
     reason='pnpm-workspace.yaml has local packages'
   elif [[ -d $BUILD_DIR/node_modules ]]; then
-    warning 'node_modules is committed. It is installed anew here.' 'Remove it from git: git rm -r --cached node_modules'
+    warning 'node_modules is committed. It is installed anew here.' \
+      'Remove it from git: git rm -r --cached node_modules'
     [[ -z $lockfile ]] || rm -rf "$BUILD_DIR/node_modules"
     [[ -n $lockfile ]] || reason='node_modules is committed and there is no lockfile'
   elif [[ -n $scripts ]]; then
@@ -84,7 +86,9 @@ depends_on_source() {
   fi
 }
 
-uses_node_modules() { [[ -f $BUILD_DIR/.yarnrc.yml ]] && grep -q '^nodeLinker: *.\?\(node-modules\|pnpm\)' "$BUILD_DIR/.yarnrc.yml"; }
+uses_node_modules() {
+  [[ -f $BUILD_DIR/.yarnrc.yml ]] && grep -q -E "^nodeLinker: *[\"']?(node-modules|pnpm)" "$BUILD_DIR/.yarnrc.yml"
+}
 
 take_over_modules() {
   layer_inputs=$modules_inputs
@@ -120,7 +124,9 @@ run_install() {
     npm-no-locked) command=(npm ci --include=dev) ;;
     npm-no-) command=(npm install --include=dev) ;;
     yarn-yes-*) command=(yarn install ${lockfile:+--immutable}) ;;
-    yarn-no-*) command=(yarn install ${lockfile:+--frozen-lockfile} --ignore-engines --non-interactive --production=false) ;;
+    yarn-no-*)
+      command=(yarn install ${lockfile:+--frozen-lockfile} --ignore-engines --non-interactive --production=false)
+      ;;
     pnpm-*) command=(pnpm install ${lockfile:+--frozen-lockfile} --prod=false --reporter=append-only) ;;
   esac
   # Production only, from the start: what these settings have always meant on Heroku.
@@ -128,7 +134,8 @@ run_install() {
   if [[ $installer == yarn && -z $yarn_berry && $yarn_production == true ]]; then command[-1]=--production=true; fi
   if [[ -z $lockfile ]]; then
     local -A made=([npm]=package-lock.json [yarn]=yarn.lock [pnpm]=pnpm-lock.yaml)
-    note "There is no lockfile, so versions can change from build to build. Commit ${made[$installer]} (made by: $installer install)."
+    local cure="Commit ${made[$installer]} (made by: $installer install)."
+    note "There is no lockfile, so versions can change from build to build. $cure"
   fi
   step "Installing dependencies using '${command[*]:0:2}'"
   quiet_lines='^$' indented "$log" in_app "${command[@]}" || explain_install "$log" "${command[*]:0:2}"
@@ -138,13 +145,26 @@ explain_install() {
   local text advice=('The last lines above are its own. Mend the dependency they name, commit and push again.')
   IFS= read -r -d '' text <"$1" || true
   case $text in
-    *'can only install packages when your package.json and'* | *ERR_PNPM_OUTDATED_LOCKFILE* | *'lockfile needs to be updated'* | *'The lockfile would have been modified'*)
-      advice=("package.json and $lockfile do not agree. Run $installer install, commit $lockfile and push again.") ;;
-    *'npm error code E404'*) advice=('A package is not in the registry: check its name and version in package.json.') ;;
-    *ERESOLVE*) advice=('Dependencies ask for versions that exclude each other. Resolve it, or commit an .npmrc with legacy-peer-deps=true.') ;;
-    *'gyp ERR!'*) advice=('A native add-on could not be compiled: its own lines are above.') ;;
-    *EBADENGINE* | *'engine "node" is incompatible'*) advice=("A package needs another Node.js than $node_version: set engines.node in package.json.") ;;
-    *ENOTFOUND* | *ETIMEDOUT* | *ECONNREFUSED* | *EAI_AGAIN*) advice=('The package registry could not be reached. Push again, or set the registry in .npmrc.') ;;
+    *'can only install packages when your package.json and'* | *ERR_PNPM_OUTDATED_LOCKFILE* | \
+      *'lockfile needs to be updated'* | *'The lockfile would have been modified'*)
+      advice=("package.json and $lockfile do not agree. Run $installer install, commit $lockfile and push again.")
+      ;;
+    *'npm error code E404'*)
+      advice=('A package is not in the registry: check its name and version in package.json.')
+      ;;
+    *ERESOLVE*)
+      advice=('Dependencies ask for versions that exclude each other.'
+        'Resolve it, or commit an .npmrc with legacy-peer-deps=true.')
+      ;;
+    *'gyp ERR!'*)
+      advice=('A native add-on could not be compiled: its own lines are above.')
+      ;;
+    *EBADENGINE* | *'engine "node" is incompatible'*)
+      advice=("A package needs another Node.js than $node_version: set engines.node in package.json.")
+      ;;
+    *ENOTFOUND* | *ETIMEDOUT* | *ECONNREFUSED* | *EAI_AGAIN*)
+      advice=('The package registry could not be reached. Push again, or set the registry in .npmrc.')
+      ;;
   esac
   stop_with_tail "$1" "Dependencies could not be installed: $2 failed." "${advice[@]}"
 }

@@ -14,7 +14,8 @@ choose_installer() {
     "  git rm ${found[1]} && git commit -m 'Keep one lockfile'"
   lockfile=${found[0]:-}
   [[ -n $lockfile || (! -f $BUILD_DIR/bun.lock && ! -f $BUILD_DIR/bun.lockb) ]] ||
-    warning "Bun's lockfile is not read here: npm installs, and may choose other versions." 'Commit a package-lock.json (made by: npm install).'
+    warning "Bun's lockfile is not read here: npm installs, and may choose other versions." \
+      'Commit a package-lock.json (made by: npm install).'
   case $lockfile in
     yarn.lock) installer=yarn ;;
     pnpm-lock.yaml) installer=pnpm ;;
@@ -33,7 +34,8 @@ choose_yarn() {
   done <"$BUILD_DIR/yarn.lock"
 }
 
-# Gets the tool in the version asked for, as a small layer: yarn and pnpm always, npm when the runtime's own isn't right.
+# Gets the tool in the version asked for, as a small layer: yarn and pnpm always, npm when the runtime's own isn't
+# right.
 obtain_installer() {
   local package=$installer release='' asked=
   case $installer in
@@ -74,7 +76,8 @@ yarn_in_repository() {
     [[ -f $file ]] || return 1
     # Beside the app, and found from there, so that it works in the dyno too.
     mkdir -p "$BUILD_DIR/.heroku/yarn/bin"
-    printf '#!/bin/sh\nexec node "${0%%/*}/../../../%s" "$@"\n' "${file#"$BUILD_DIR/"}" >"$BUILD_DIR/.heroku/yarn/bin/yarn"
+    printf '#!/bin/sh\nexec node "${0%%/*}/../../../%s" "$@"\n' "${file#"$BUILD_DIR/"}" \
+      >"$BUILD_DIR/.heroku/yarn/bin/yarn"
     chmod +x "$BUILD_DIR/.heroku/yarn/bin/yarn"
     ln -sfn "$BUILD_DIR/.heroku/yarn" /app/.heroku/yarn
     return 0
@@ -96,7 +99,8 @@ pnpm_for_lockfile() {
 install_tool() {
   local package=$1 release=$2 name=$installer log=$PAAS_WORK_DIR/out/tool.log
   local path=app/.heroku/$name
-  [[ $release =~ ^[0-9A-Za-z.*\<\>=~^\ \|-]+$ ]] || stop "'$release' is not a version of $name." 'Mend engines or packageManager in package.json.'
+  [[ $release =~ ^[0-9A-Za-z.*\<\>=~^\ \|-]+$ ]] ||
+    stop "'$release' is not a version of $name." 'Mend engines or packageManager in package.json.'
   digest "tool $package $release $node_version"
   if layer_fits "$name" "$layer_key"; then
     reuse_layer "$name" "$path"

@@ -6,8 +6,8 @@ if type != "object" then error("it must be an object") else . end
 | (.scripts | object) as $scripts
 | ((.dependencies | object) + (.optionalDependencies | object) + (.devDependencies | object)) as $all
 | (.engines | object) as $engines
-| ($scripts | with_entries(select(.key | IN("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare",
-    "postprepare", "dependencies", "pnpm:devPreinstall")))) as $install
+| ($scripts | with_entries(select(.key | IN("preinstall", "install", "postinstall", "prepublish", "preprepare",
+    "prepare", "postprepare", "dependencies", "pnpm:devPreinstall")))) as $install
 | ($engines.node | line),
   ($engines.npm | line),
   ($engines.yarn | line),
@@ -18,7 +18,9 @@ if type != "object" then error("it must be an object") else . end
   (if $scripts.prestart or $scripts.poststart then "yes" else "" end),
   ($scripts | keys_unsorted | map(select(test("^[A-Za-z0-9:._-]+$"))) | join(" ")),
   ($install | if . == {} then "" else tojson end),
-  (if .workspaces then "workspaces" else [$all | to_entries[] | select(.value | tostring | test("^(file|link|portal|workspace):|^(\\.{1,2}|~)?/")) | .key] | first // "" end),
+  (if .workspaces then "workspaces" else
+    [$all | to_entries[] | select(.value | tostring | test("^(file|link|portal|workspace):|^(\\.{1,2}|~)?/")) | .key]
+    | first // "" end),
   (if (.devDependencies | object | length) > 0 then "yes" else "" end),
   (if ($all | length) > 0 or .workspaces or $install != {} then "yes" else "" end),
   ([.cacheDirectories // .cache_directories | arrays[] | strings] | tojson),

@@ -53,8 +53,11 @@ in_app() (
   # With plug'n'play the archives in the app's own .yarn/cache are what the dyno runs from.
   if [[ -z $yarn_berry ]] || uses_node_modules; then export YARN_CACHE_FOLDER=$CACHE_DIR/yarn; fi
   # The platform's registry mirror gives way to the registry that the app names.
-  if [[ -f $BUILD_DIR/.npmrc ]] && grep -q '^registry *=' "$BUILD_DIR/.npmrc"; then unset npm_config_registry NPM_CONFIG_REGISTRY; fi
-  [[ -z ${npm_config_registry:-} ]] || export YARN_NPM_REGISTRY_SERVER=${YARN_NPM_REGISTRY_SERVER:-${npm_config_registry%/}}
+  if [[ -f $BUILD_DIR/.npmrc ]] && grep -q '^registry *=' "$BUILD_DIR/.npmrc"; then
+    unset npm_config_registry NPM_CONFIG_REGISTRY
+  fi
+  [[ -z ${npm_config_registry:-} || -n ${YARN_NPM_REGISTRY_SERVER:-} ]] ||
+    export YARN_NPM_REGISTRY_SERVER=${npm_config_registry%/}
   [[ -n $lockfile ]] || export YARN_ENABLE_IMMUTABLE_INSTALLS=${YARN_ENABLE_IMMUTABLE_INSTALLS:-false}
   # Compiled add-ons need the runtime's headers, which lie beside it.
   [[ ! -d $node_root/include/node ]] || export npm_config_nodedir=$node_root

@@ -7,7 +7,7 @@ write_release() {
     [[ $installer != npm ]] || direct_start
   elif [[ -f $BUILD_DIR/server.js ]]; then
     web='node server.js'
-  elif [[ -n $main_file && (-f $BUILD_DIR/$main_file || -f $BUILD_DIR/$main_file.js) && $main_file =~ ^[A-Za-z0-9._/-]+$ ]]; then
+  elif [[ $main_file =~ ^[A-Za-z0-9._/-]+$ && (-f $BUILD_DIR/$main_file || -f $BUILD_DIR/$main_file.js) ]]; then
     web="node $main_file"
   fi
   if [[ -z $web ]]; then

@@ -39,8 +39,18 @@ runtime_from_image() {
   node_version=$best node_root=$PAAS_RUNTIMES_DIR/node-$best
   digest "runtime $best"
   # The same tree for every app: the control plane may have it already, by this key.
-  describe_layer node "$runtime_path" "$layer_key" ",\"rank\":1,\"version\":\"$best\",\"shared\":true,\"from\":\"$node_root\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
-  if layer_fits node "$layer_key"; then reuse_layer node "$runtime_path"; else link_layer "$node_root" "$runtime_path"; fi
+  describe_runtime ",\"shared\":true,\"from\":\"$node_root\""
+  if layer_fits node "$layer_key"; then
+    reuse_layer node "$runtime_path"
+  else
+    link_layer "$node_root" "$runtime_path"
+  fi
+}
+
+# What compiling add-ons needs, a dyno does not.
+describe_runtime() {
+  local exclude='["include","share","CHANGELOG.md","README.md"]'
+  describe_layer node "$runtime_path" "$layer_key" ",\"rank\":1,\"version\":\"$best\",\"exclude\":$exclude${1:-}"
 }
 
 # The runtime of the previous build, when it is still what the app asks for.
@@ -72,7 +82,8 @@ runtime_from_mirror() {
   if [[ -f $file.sha256 ]]; then
     read -r wanted _ <"$file.sha256" || true
     got=$(sha256sum <"$file")
-    [[ ${got%% *} == "$wanted" ]] || stop "The mirror's archive ${file##*/} does not match its checksum." 'Put it there again.'
+    [[ ${got%% *} == "$wanted" ]] ||
+      stop "The mirror's archive ${file##*/} does not match its checksum." 'Put it there again.'
   fi
   unpack_runtime "$file" || stop "The mirror's archive ${file##*/} is damaged." 'Put it there again.'
 }
@@ -86,7 +97,7 @@ unpack_runtime() {
 
 keep_runtime() {
   digest "runtime $best"
-  describe_layer node "$runtime_path" "$layer_key" ",\"rank\":1,\"version\":\"$best\",\"exclude\":[\"include\",\"share\",\"CHANGELOG.md\",\"README.md\"]"
+  describe_runtime
   node_version=$best node_root=$PAAS_LAYERS_DIR/node
   link_layer "$node_root" "$runtime_path"
 }
@@ -98,7 +109,8 @@ runtime_from_upstream() {
   if [[ $wanted_node =~ ^[v=]?([0-9]+\.[0-9]+\.[0-9]+)$ ]]; then
     best=${BASH_REMATCH[1]}
   else
-    mapfile -t matching < <("${get[@]}" "$site/index.json" 2>"$file.log" | jq --raw-output '.[].version[1:]' 2>/dev/null)
+    mapfile -t matching < <("${get[@]}" "$site/index.json" 2>"$file.log" |
+      jq --raw-output '.[].version[1:]' 2>/dev/null)
     if ((${#matching[@]} == 0)); then
       looked+=('nodejs.org: not reached')
       return 1
@@ -112,17 +124,23 @@ runtime_from_upstream() {
     return 1
   fi
   sum=$("${get[@]}" "$site/v$best/SHASUMS256.txt" 2>/dev/null | grep -F "  $name")
-  [[ $(sha256sum <"$file") == "${sum%% *}"* && -n $sum ]] || stop "Node.js $best from nodejs.org does not match its checksum." 'Push again.'
+  [[ $(sha256sum <"$file") == "${sum%% *}"* && -n $sum ]] ||
+    stop "Node.js $best from nodejs.org does not match its checksum." 'Push again.'
   unpack_runtime "$file"
 }
 
-# The registry's packages hold node and its headers; npm comes as a package of its own, of a release that this Node.js runs.
+# The registry's packages hold node and its headers; npm comes as a package of its own, of a release that this Node.js
+# runs.
 runtime_from_npm() {
-  local found=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch log=$PAAS_WORK_DIR/out/node-npm.log npm_release all
+  local found=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch npm_release all
+  local log=$PAAS_WORK_DIR/out/node-npm.log folder=$PAAS_WORK_DIR/out/node-npm
   local helper=${found[-1]}
   [[ -x $helper/bin/npm ]] || return 1
-  local npm=(env "PATH=$helper/bin:$PATH" npm_config_cache="$PAAS_WORK_DIR/out/npm-cache" npm_config_update_notifier=false npm)
-  all=$("${npm[@]}" view "$package" versions --json 2>"$log") || { looked+=('the npm registry: not reached'); return 1; }
+  local npm=(env "PATH=$helper/bin:$PATH" npm_config_cache="$folder/cache" npm_config_update_notifier=false npm)
+  if ! all=$("${npm[@]}" view "$package" versions --json 2>"$log"); then
+    looked+=('the npm registry: not reached')
+    return 1
+  fi
   mapfile -t matching < <(jq --raw-output '.[] | select(test("^[0-9.]+$"))' <<<"$all")
   matching_versions "${wanted_node:-*}" "${matching[@]}"
   best_version "${matching[@]}"
@@ -135,14 +153,14 @@ runtime_from_npm() {
     *) npm_release=11 ;;
   esac
   detail "Downloading Node.js $best from the npm registry"
-  if ! "${npm[@]}" install --silent --no-save --ignore-scripts --prefix "$PAAS_WORK_DIR/out/node-npm" "$package@$best" "npm@$npm_release" \
-    >"$log" 2>&1 </dev/null; then
+  if ! "${npm[@]}" install --silent --no-save --ignore-scripts --prefix "$folder" \
+    "$package@$best" "npm@$npm_release" >"$log" 2>&1 </dev/null; then
     looked+=("the npm registry: there is $best, but it could not be installed")
     return 1
   fi
-  mv "$PAAS_WORK_DIR/out/node-npm/node_modules/$package" "$PAAS_LAYERS_DIR/node"
+  mv "$folder/node_modules/$package" "$PAAS_LAYERS_DIR/node"
   mkdir -p "$PAAS_LAYERS_DIR/node/lib/node_modules"
-  mv "$PAAS_WORK_DIR/out/node-npm/node_modules/npm" "$PAAS_LAYERS_DIR/node/lib/node_modules/npm"
+  mv "$folder/node_modules/npm" "$PAAS_LAYERS_DIR/node/lib/node_modules/npm"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$PAAS_LAYERS_DIR/node/bin/npm"
   ln -s ../lib/node_modules/npm/bin/npx-cli.js "$PAAS_LAYERS_DIR/node/bin/npx"
   keep_runtime

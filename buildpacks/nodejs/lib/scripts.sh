@@ -10,7 +10,7 @@ run_script() {
   [[ $tool != npm ]] || tool='npm --silent'
   # shellcheck disable=SC2086
   indented "$log" in_app $tool run "$1" || stop_with_tail "$log" "The script '$1' in package.json failed." \
-    'Mend it, commit and push again. What it needs at build time must be in dependencies, devDependencies or config vars.'
+    'Mend it, commit and push again. What it needs here must be in dependencies, devDependencies or config vars.'
 }
 
 build_app() {
@@ -77,13 +77,16 @@ prune_modules() {
   case $installer-${yarn_berry:-no} in
     npm-*) command=(npm prune --omit=dev --ignore-scripts) ;;
     yarn-yes) command=(yarn workspaces focus --all --production) ;;
-    yarn-no) command=(yarn install --frozen-lockfile --ignore-engines --ignore-scripts --prefer-offline --non-interactive --production=true) ;;
+    yarn-no)
+      command=(yarn install --frozen-lockfile --ignore-engines --ignore-scripts --prefer-offline --non-interactive
+        --production=true)
+      ;;
     pnpm-*) command=(pnpm prune --prod --ignore-scripts) ;;
   esac
   step 'Pruning devDependencies'
   quiet_lines='^$' indented "$log" in_app "${command[@]}" ||
     stop_with_tail "$log" "Development dependencies could not be pruned: ${command[*]:0:2} failed." \
-      'To keep them, set NPM_CONFIG_PRODUCTION=false (npm), YARN_PRODUCTION=false (yarn) or PNPM_SKIP_PRUNING=true (pnpm).'
+      'To keep them, set NPM_CONFIG_PRODUCTION=false, YARN_PRODUCTION=false or PNPM_SKIP_PRUNING=true.'
 }
 
 # What bundlers keep to be faster next time is worth keeping, and has no place in the dyno.
@@ -95,7 +98,8 @@ restore_caches() {
 save_caches() {
   local folder kept=$PAAS_LAYERS_DIR/node-cache size
   for folder in "${framework_caches[@]}" "${cache_directories[@]}"; do
-    [[ -d $BUILD_DIR/$folder && ! -L $BUILD_DIR/$folder && $folder != *..* && ! $folder =~ ^(\.?/)?node_modules/?$ ]] || continue
+    [[ -d $BUILD_DIR/$folder && ! -L $BUILD_DIR/$folder && $folder != *..* ]] || continue
+    [[ ! $folder =~ ^(\.?/)?node_modules/?$ ]] || continue
     mkdir -p "$kept/$folder"
     cp --archive "$BUILD_DIR/$folder/." "$kept/$folder/"
     [[ " ${framework_caches[*]} " != *" $folder "* ]] || rm -rf -- "${BUILD_DIR:?}/$folder"

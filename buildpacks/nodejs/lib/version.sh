@@ -49,7 +49,10 @@ in_range() {
   IFS='|' read -ra alternatives <<<"${1//||/|}"
   ((${#alternatives[@]} > 0)) || alternatives=('*')
   for alternative in "${alternatives[@]}"; do
-    while [[ $alternative =~ ^(.*[\<\>=~^])[[:space:]]+(.*)$ ]]; do alternative=${BASH_REMATCH[1]}${BASH_REMATCH[2]}; done
+    # `>= 18` is one comparator: the space after the operator goes.
+    while [[ $alternative =~ ^(.*[\<\>=~^])[[:space:]]+(.*)$ ]]; do
+      alternative=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+    done
     read -ra parts <<<"$alternative"
     ((${#parts[@]} > 0)) || parts=('*')
     result=0

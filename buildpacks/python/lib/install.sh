@@ -8,7 +8,7 @@ readonly poetry_release=poetry==2.2.1 poetry_export_release=poetry-plugin-export
 install_dependencies() {
   local facts="$installer $python_version $plain_pip" name
   # Settings that change what an index answers count as inputs; names only go into the log, values only into the digest.
-  for name in PIP_INDEX_URL PIP_EXTRA_INDEX_URL UV_INDEX_URL UV_EXTRA_INDEX_URL UV_INDEX UV_DEFAULT_INDEX PIP_CONSTRAINT; do
+  for name in {PIP,UV}_{,EXTRA_}INDEX_URL UV_INDEX UV_DEFAULT_INDEX PIP_CONSTRAINT; do
     [[ ! -f $ENV_DIR/$name ]] || facts+=" $name=$(<"$ENV_DIR/$name")"
   done
   digest "$facts" "${inputs[@]}"
@@ -63,11 +63,19 @@ explain_installer() {
   local text advice=('The last lines above are its own. Mend the dependency they name, commit and push again.')
   IFS= read -r -d '' text <"$1" || true
   case $text in
-    *'lockfile'*'needs to be updated'*) advice=('pyproject.toml and uv.lock do not agree. Run uv lock, commit uv.lock and push again.') ;;
-    *'Pipfile.lock is out-of-date'*) advice=('Pipfile and Pipfile.lock do not agree. Run pipenv lock, commit Pipfile.lock and push again.') ;;
-    *'Failed to build'*) advice=('A dependency has no ready-made wheel for this Python and could not be compiled: its own lines are above.'
-      'A newer version of it may have one, or another Python in .python-version.') ;;
-    *'dns error'* | *'error sending request'* | *'Failed to fetch'*) advice=('The package index could not be reached. Push again, or mend the index that your settings name.') ;;
+    *'lockfile'*'needs to be updated'*)
+      advice=('pyproject.toml and uv.lock do not agree. Run uv lock, commit uv.lock and push again.')
+      ;;
+    *'Pipfile.lock is out-of-date'*)
+      advice=('Pipfile and Pipfile.lock do not agree. Run pipenv lock, commit Pipfile.lock and push again.')
+      ;;
+    *'Failed to build'*)
+      advice=('A dependency has no ready-made wheel for this Python and could not be compiled: its own lines are above.'
+        'A newer version of it may have one, or another Python in .python-version.')
+      ;;
+    *'dns error'* | *'error sending request'* | *'Failed to fetch'*)
+      advice=('The package index could not be reached. Push again, or mend the index that your settings name.')
+      ;;
   esac
   stop_with_tail "$1" "Dependencies could not be installed: $2 failed." "${advice[@]}"
 }
@@ -102,7 +110,8 @@ install_with_setup() {
 install_with_none() { :; }
 
 install_with_uv() {
-  run_installer 'uv sync --locked --no-default-groups' uv sync --python "$environment/bin/python" --locked --no-default-groups
+  run_installer 'uv sync --locked --no-default-groups' \
+    uv sync --python "$environment/bin/python" --locked --no-default-groups
 }
 
 install_with_project() {
@@ -111,15 +120,17 @@ install_with_project() {
   rm -f "$BUILD_DIR/uv.lock"
 }
 
-# poetry.lock becomes a list with hashes, which uv installs many times faster than Poetry would; then the app itself, when
-# it is a package, linked to its source as Poetry does.
+# poetry.lock becomes a list with hashes, which uv installs many times faster than Poetry would; then the app itself,
+# when it is a package, linked to its source as Poetry does.
 install_with_poetry() {
-  local poetry=(uvx --quiet --python "$python_executable" --from "$poetry_release" --with "$poetry_export_release" poetry --no-ansi)
+  local poetry=(uvx --quiet --python "$python_executable" --from "$poetry_release" --with "$poetry_export_release"
+    poetry --no-ansi)
   local list=$PAAS_WORK_DIR/out/requirements.txt text
   export POETRY_CACHE_DIR=$CACHE_DIR/poetry POETRY_VIRTUALENVS_CREATE=false POETRY_NO_INTERACTION=1
   [[ -f $BUILD_DIR/poetry.lock ]] || run_installer 'poetry lock' "${poetry[@]}" lock
   with_index_settings "${poetry[@]}" export --only main --with-credentials --format requirements.txt --output "$list" \
-    >"$list.log" 2>&1 </dev/null || stop_with_tail "$list.log" 'poetry.lock could not be used.' 'Run poetry lock, commit and push again.'
+    >"$list.log" 2>&1 </dev/null ||
+    stop_with_tail "$list.log" 'poetry.lock could not be used.' 'Run poetry lock, commit and push again.'
   IFS= read -r -d '' text <"$list.log" || true
   [[ ! $text =~ 'not up to date'|'changed significantly' ]] || stop_with_tail "$list.log" \
     'pyproject.toml and poetry.lock do not agree.' 'Run poetry lock, commit poetry.lock and push again.'
@@ -131,7 +142,8 @@ install_with_poetry() {
 
 # Pipfile.lock becomes a list with hashes, which uv installs many times faster than pipenv would.
 install_with_pipenv() {
-  local pipenv=(uvx --quiet --python "$python_executable" --from "$pipenv_release" pipenv) list=$PAAS_WORK_DIR/out/requirements.txt
+  local pipenv=(uvx --quiet --python "$python_executable" --from "$pipenv_release" pipenv)
+  local list=$PAAS_WORK_DIR/out/requirements.txt
   export PIPENV_IGNORE_VIRTUALENVS=1 PIPENV_VENV_IN_PROJECT=0 WORKON_HOME=$PAAS_WORK_DIR/out/pipenv
   if [[ ! -f $BUILD_DIR/Pipfile.lock ]]; then
     run_installer 'pipenv lock' "${pipenv[@]}" lock
@@ -143,17 +155,19 @@ install_with_pipenv() {
   run_installer 'uv pip install from Pipfile.lock' uv pip install --python "$environment/bin/python" -r "$list"
 }
 
-# Editable packages point at the build folder, or at the layer's; in the dyno the source is at /app. During the rest of the
-# build /app leads to the source.
+# Editable packages point at the build folder, or at the layer's; in the dyno the source is at /app. During the rest of
+# the build /app leads to the source.
 finish_environment() {
-  local key=$1 files=("$environment"/lib/python3.*/site-packages/*.pth
-    "$environment"/lib/python3.*/site-packages/__editable__*.py "$environment"/lib/python3.*/site-packages/*.dist-info/direct_url.json)
-  local file mention=()
-  for file in "${files[@]}"; do [[ ! -f $file ]] || ! grep -q -F -e "$BUILD_DIR" -e "$PAAS_LAYERS_DIR/python" "$file" || mention+=("$file"); done
+  local key=$1 packages=("$environment"/lib/python3.*/site-packages) file mention=()
+  local files=("${packages[0]}"/*.pth "${packages[0]}"/__editable__*.py "${packages[0]}"/*.dist-info/direct_url.json)
+  for file in "${files[@]}"; do
+    [[ ! -f $file ]] || ! grep -q -F -e "$BUILD_DIR" -e "$PAAS_LAYERS_DIR/python" "$file" || mention+=("$file")
+  done
   if ((${#mention[@]} > 0)); then
     sed -i "s,$BUILD_DIR\\b,/app,g; s,$PAAS_LAYERS_DIR/python\\b,$environment,g" "${mention[@]}"
     # Their bytecode, which is trusted unseen, still has the old paths.
-    "$environment/bin/python" -m compileall -qq -f --invalidation-mode unchecked-hash "${mention[@]}" >/dev/null 2>&1 </dev/null || true
+    "$environment/bin/python" -m compileall -qq -f --invalidation-mode unchecked-hash "${mention[@]}" \
+      >/dev/null 2>&1 </dev/null || true
     link_source
   fi
   case $plain_pip:$installer in

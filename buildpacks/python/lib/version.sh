@@ -12,7 +12,8 @@ requested_version() {
     read_python_version_file
   elif [[ -f $BUILD_DIR/Pipfile.lock ]]; then
     wanted_in=Pipfile.lock
-    wanted_python=$(jq --raw-output '._meta.requires | .python_full_version // .python_version // empty' "$BUILD_DIR/Pipfile.lock") ||
+    wanted_python=$(jq --raw-output '._meta.requires | .python_full_version // .python_version // empty' \
+      "$BUILD_DIR/Pipfile.lock") ||
       stop 'Pipfile.lock is not valid JSON.' 'Run pipenv lock, commit and push again.'
   fi
   if [[ -z $wanted_python && -f $BUILD_DIR/pyproject.toml ]]; then read_requires_python; fi

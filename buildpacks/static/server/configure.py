@@ -46,7 +46,7 @@ def from_static_json(folder):
 
 
 def from_staticfile(folder):
-    """Staticfile is `name: value` lines; of its settings root, pushstate, force_https and 404 pages mean something here."""
+    """Staticfile is `name: value` lines; of its settings root, pushstate, force_https and 404 are taken."""
     config = {}
     for line in read(folder, "Staticfile").splitlines():
         name, _, value = (part.strip() for part in line.partition(":"))

@@ -10,10 +10,8 @@ import { plan, printStep, type Step } from '../../../server/dynos/plan.js'
 import { backendName, printRoutes } from '../../../server/dynos/routes.js'
 import { wantedDynos } from '../../../server/dynos/wanted.js'
 import type { AppRoutes } from '../../../server/model/route-table.js'
+import { type Boot, type SimulatedContainer, SimulatedEngine, never, Violation } from './simulated-engine.js'
 import { at, limits as usual, oneOff as oneOffRow, read, release as releaseRow } from './situation.js'
-
-/** What a dyno does once started; `crash-later` after it has been up. */
-export type Boot = 'up' | 'never' | 'crash' | 'crash-later'
 
 export interface ReleaseWish {
   readonly types: readonly string[]
@@ -26,46 +24,35 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type ReleaseRow = Mutable<DesiredApp['oneOffs'][number]['release']> & { wish: ReleaseWish }
 type OneOffRow = Mutable<ReturnType<typeof oneOffRow>> & { readonly ms: number }
 
-interface Container extends Mutable<ObservedContainer> {
-  readonly kind: 'dyno' | 'release' | 'one-off'
-  readonly label: Pick<ObservedDyno, 'dyno' | 'type' | 'ordinal' | 'version' | 'generation' | 'attempt'>
-  readonly owner: string
-  readonly ms: { readonly up: number; readonly end: number; readonly stop: number }
-  readonly naturalExit: number
-  upAt: number
-  endAt: number
-}
-
 const limits = { ...usual, crashBackoffMaxMs: 8_000 }
 const drainTimeoutMs = 30_000
-const never = Number.POSITIVE_INFINITY
 
-export class Violation extends Error {}
 class Died extends Error {}
 
 export class SimulatedWorld {
-  now = 0
-  /** The control plane dies after so many effects more. */
-  effectsLeft = never
+  /** After so many effects more the control plane dies, one entry a life. */
+  deathsAt: readonly number[] = []
   effects = 0
-  deaths = 0
   readonly log: string[] = []
   readonly releases: ReleaseRow[] = []
   readonly oneOffs: OneOffRow[] = []
-  readonly formation = new Map<string, number>([['web', 1]])
+  readonly formation = new Map<string, number>([
+    ['web', 2],
+    ['worker', 1],
+  ])
   readonly restarts = new Map<string, Date>()
   addOnsReady = true
   maintenance = false
   destroyedAt: Date | undefined
   isGone = false
-  readonly containers = new Map<string, Container>()
+  readonly engine = new SimulatedEngine()
   routes: AppRoutes | undefined
-  readonly runs = new Map<string, number>()
+  #isAway = false
   #memory = this.#freshMemory()
 
   #freshMemory() {
     return {
-      since: this.now,
+      since: this.engine.now,
       stopping: new Map<string, number>(),
       up: new Set<string>(),
       asked: new Map<string, number>(),
@@ -107,24 +94,32 @@ export class SimulatedWorld {
   /** Somebody attaches to the first one-off that waits for it. */
   attach(): void {
     for (const row of this.oneOffs) {
-      const found = this.containers.get(`run.${row.number}`)
+      const found = this.engine.named(`run.${row.number}`)
       if (!row.attached || row.state !== 'starting' || found?.state !== 'created') continue
       row.state = 'up'
-      this.#start(found)
+      this.engine.start(found)
       return
     }
   }
 
   /** A dyno dies, or goes altogether, by somebody else's hand. */
   kill(name: string, isRemoved: boolean): void {
-    const found = [...this.containers.values()].find((c) => c.kind === 'dyno' && c.label.dyno === name)
+    const found = this.engine.all().find((c) => c.kind === 'dyno' && c.label.dyno === name)
     if (!found) return
-    if (isRemoved) this.containers.delete(found.containerName)
-    else if (found.state === 'running') this.#end(found, 137)
+    if (isRemoved) this.engine.remove(found.containerId)
+    else this.#end(found, 137)
+  }
+
+  /** The control plane is away for so long; the machine goes on. */
+  sleep(ms: number): void {
+    this.die()
+    this.#isAway = true
+    this.advance(ms)
+    this.#isAway = false
+    this.#memory = this.#freshMemory()
   }
 
   die(): void {
-    this.deaths++
     this.log.push('  (the control plane dies)')
     this.#memory = this.#freshMemory()
   }
@@ -148,7 +143,7 @@ export class SimulatedWorld {
   }
 
   advance(ms: number): void {
-    const until = this.now + ms
+    const until = this.engine.now + ms
     for (let next = this.#nextEvent(); next <= until; next = this.#nextEvent()) this.#goTo(next)
     this.#goTo(until)
   }
@@ -166,13 +161,32 @@ export class SimulatedWorld {
 
   /** How it stands, without what may differ between two equal ends. */
   describe(): string {
-    const left = [...this.containers.values()].map((c) => `${c.containerName.replace(/-\d+$/, '')} ${c.state}`)
+    const left = this.engine.all().map((c) => `${c.containerName.replace(/-\d+$/, '')} ${c.state}`)
     return [
       ...this.releases.map((r) => `v${r.version} ${r.status}`),
       ...this.oneOffs.map((o) => `run.${o.number} ${o.state} ${o.exitCode}`),
       ...left.sort(),
       this.isGone ? 'gone' : `${this.routes?.state} ${this.routes?.backends.map((b) => b.dyno).join(' ')}`,
     ].join('\n')
+  }
+
+  /** In which ways what runs is not what should. */
+  differences(): string[] {
+    const desired = this.desired()
+    const found = this.engine.all().map((c) => `${c.containerName.replace(/-\d+$/, '')} ${c.state}`)
+    const wanted = wantedDynos(desired, desired.current).map(
+      (w) => `${w.dyno}-v${w.release.version}-${w.generation} running`,
+    )
+    const web = wanted.filter((w) => w.startsWith('web.')).map((w) => w.replace(/-.*/, ''))
+    const routed = this.isGone ? [] : this.#serving(this.routes).map((c) => c.label.dyno)
+    return [
+      ...found.filter((c) => !wanted.includes(c)).map((c) => `${c} is too many`),
+      ...wanted.filter((w) => !found.includes(w)).map((w) => `${w} is lacking`),
+      ...(routed.sort().join() === web.sort().join() ? [] : [`routed: ${routed}, wanted: ${web}`]),
+      ...this.oneOffs.filter((o) => o.state !== 'ended' && !this.isGone).map((o) => `run.${o.number} is ${o.state}`),
+      ...(desired.target?.status === 'pending' && !this.isGone ? ['a release is pending'] : []),
+      ...(this.destroyedAt && !this.isGone ? ['the app is still there'] : []),
+    ]
   }
 
   desired(): DesiredApp {
@@ -201,11 +215,11 @@ export class SimulatedWorld {
   }
 
   #lines(steps: readonly Step[]): string[] {
-    return steps.map((step) => `${(this.now / 1000).toFixed(3)} ${printStep(step)}`)
+    return steps.map((step) => `${(this.engine.now / 1000).toFixed(3)} ${printStep(step)}`)
   }
 
   #observe(): ObservedApp {
-    const all = [...this.containers.values()]
+    const all = this.engine.all()
     return {
       dynos: all.filter((c) => c.kind === 'dyno').map((c) => this.#observeDyno(c)),
       oneOffs: all
@@ -216,18 +230,18 @@ export class SimulatedWorld {
     }
   }
 
-  #observeDyno(c: Container): ObservedDyno {
+  #observeDyno(c: SimulatedContainer): ObservedDyno {
     const { up, asked, unrouted, stopping } = this.#memory
     const id = c.containerId
     const isRouted = this.#isRouted(c)
     if (isRouted) up.add(id)
     if (c.state === 'running' && c.label.type === 'web' && !up.has(id)) {
-      const since = asked.get(id) ?? this.now
+      const since = asked.get(id) ?? this.engine.now
       asked.set(id, since)
-      if (since < this.now && c.upAt <= this.now) up.add(id)
+      if (since < this.engine.now && c.upAt <= this.engine.now) up.add(id)
     }
     const isStopping = stopping.has(id)
-    if (!isRouted && !unrouted.has(id)) unrouted.set(id, this.now)
+    if (!isRouted && !unrouted.has(id)) unrouted.set(id, this.engine.now)
     const drainedAt = this.#drainedAt(c)
     return {
       ...view(c),
@@ -239,12 +253,12 @@ export class SimulatedWorld {
       isUp: c.state === 'running' && (c.label.type !== 'web' || up.has(id)),
       isRouted,
       isStopping,
-      isDrained: c.state !== 'running' || (!isRouted && !isStopping && drainedAt <= this.now),
+      isDrained: c.state !== 'running' || (!isRouted && !isStopping && drainedAt <= this.engine.now),
     }
   }
 
   /** Requests in flight take as long as the dyno takes to stop. */
-  #drainedAt(c: Container): number {
+  #drainedAt(c: SimulatedContainer): number {
     return (this.#memory.unrouted.get(c.containerId) ?? never) + Math.min(c.ms.stop, drainTimeoutMs)
   }
 
@@ -253,11 +267,12 @@ export class SimulatedWorld {
   #execute(step: Step): void {
     this.log.push(...this.#lines([step]))
     for (const effect of this.#effectsOf(step)) {
-      if (this.effectsLeft === 0) {
-        this.effectsLeft = never
+      const [left, ...later] = this.deathsAt
+      if (left === 0) {
+        this.deathsAt = later
         throw new Died()
       }
-      this.effectsLeft--
+      if (left !== undefined) this.deathsAt = [left - 1, ...later]
       this.effects++
       effect()
     }
@@ -266,11 +281,13 @@ export class SimulatedWorld {
   #effectsOf(step: Step): (() => void)[] {
     switch (step.kind) {
       case 'create-release-command':
-        return [() => this.#create('release', `release-v${step.release.version}`, step.release.id, this.#row(step.release))]
+        return [
+          () => this.#create('release', `release-v${step.release.version}`, step.release.id, this.#row(step.release)),
+        ]
       case 'start-release-command':
         return [
           () => this.#moveCommand(step.release.version, 'waiting', 'started'),
-          () => this.#start(this.#container(step.containerId)),
+          () => this.engine.start(this.#container(step.containerId)),
         ]
       case 'settle-release-command':
         return [() => this.#settleCommand(step.release.version, step.containerId)]
@@ -282,21 +299,31 @@ export class SimulatedWorld {
         const name = `${dyno}-v${release.version}-${generation}-${step.attempt}`
         return [
           () => this.#create('dyno', name, release.id, this.#row(release), label),
-          () => this.#start(this.#named(name)),
+          () => this.engine.start(this.#named(name)),
         ]
       }
       case 'settle-release':
-        return [() => this.#settleRelease(step.release.version, step.status)]
+        return [
+          () => {
+            if (step.fault && 'dyno' in step.fault) this.#checkFault(step.fault.kind, step.fault.dyno.containerId)
+            this.#settleRelease(step.release.version, step.status)
+          },
+        ]
       case 'publish-routes':
         return [() => this.#publish(step.routes)]
       case 'stop-dyno':
-        return [() => this.#stop(step.dyno.containerId, step.kill ?? false)]
+        return [
+          () => {
+            if (step.kill) this.#checkFault('late', step.dyno.containerId)
+            this.#stop(step.dyno.containerId, step.kill ?? false)
+          },
+        ]
       case 'start-one-off': {
         const row = this.oneOffs.find((o) => o.id === step.oneOff.id) as OneOffRow
         const name = `run.${row.number}`
         return [
           () => this.#create('one-off', name, row.id, this.#row(row.release), undefined, row.ms),
-          ...(row.attached ? [] : [() => this.#start(this.#named(name)), () => this.#moveOneOff(row, 'up')]),
+          ...(row.attached ? [] : [() => this.engine.start(this.#named(name)), () => this.#moveOneOff(row, 'up')]),
         ]
       }
       case 'stop-one-off':
@@ -315,59 +342,33 @@ export class SimulatedWorld {
   }
 
   #create(
-    kind: Container['kind'],
-    name: string,
+    kind: SimulatedContainer['kind'],
+    containerName: string,
     owner: string,
-    release: ReleaseRow,
-    label = { dyno: name, type: '', ordinal: 1, version: release.version, generation: '0', attempt: 0 },
+    { wish }: ReleaseRow,
+    label?: SimulatedContainer['label'],
     oneOffMs = 0,
   ): void {
-    if (this.containers.has(name)) return
-    const { wish } = release
-    const boot = label.attempt < 2 ? wish.boots[(label.ordinal + label.attempt) % wish.boots.length] : 'up'
-    const up = wish.bootMs + 137 * label.ordinal
-    const end = { up: never, never, crash: up, 'crash-later': up + 9_000 }[boot ?? 'up']
-    const isDyno = kind === 'dyno'
-    this.containers.set(name, {
+    const { ordinal, attempt } = label ?? { ordinal: 1, attempt: 2 }
+    const boot = attempt < 2 ? (wish.boots[(ordinal + attempt) % wish.boots.length] ?? 'up') : 'up'
+    const up = wish.bootMs + 137 * ordinal
+    const end = { up: never, never, crash: up, 'crash-later': up + 9_000 }[boot]
+    this.engine.create({
       kind,
-      label,
+      containerName,
       owner,
-      containerId: name,
-      containerName: name,
-      state: 'created',
-      startedAt: undefined,
-      endedAt: undefined,
-      exitCode: 0,
-      oomKilled: false,
+      label,
       ms: {
         up: boot === 'up' || boot === 'crash-later' ? up : never,
-        end: isDyno ? end : kind === 'release' ? (wish.command?.ms ?? 0) : oneOffMs,
-        stop: 40 + 700 * label.ordinal + (wish.bootMs % 5) * 1_000,
+        end: kind === 'dyno' ? end : kind === 'release' ? (wish.command?.ms ?? 0) : oneOffMs,
+        stop: 40 + 700 * ordinal + (wish.bootMs % 5) * 1_000,
       },
-      naturalExit: isDyno ? 1 : kind === 'release' ? (wish.command?.exitCode ?? 0) : 0,
-      upAt: never,
-      endAt: never,
+      naturalExit: kind === 'dyno' ? 1 : kind === 'release' ? (wish.command?.exitCode ?? 0) : 0,
     })
   }
 
-  #start(c: Container): void {
-    if (c.state === 'running') return
-    if (c.state !== 'created') throw new Violation(`${c.containerName} is started again after it ended`)
-    const twin = [...this.containers.values()].find(
-      (o) => o !== c && o.state === 'running' && o.kind === c.kind && o.label.dyno === c.label.dyno,
-    )
-    if (twin && c.kind === 'dyno' && c.label.type !== 'web')
-      throw new Violation(`${c.containerName} is started beside ${twin.containerName}`)
-    const commands = [...this.containers.values()].filter((o) => o.kind === 'release' && o.state === 'running')
-    if (c.kind === 'release' && commands.length > 0) throw new Violation('two release commands run at once')
-    const runs = (this.runs.get(c.containerName) ?? 0) + 1
-    this.runs.set(c.containerName, runs)
-    if (c.kind !== 'dyno' && runs > 1) throw new Violation(`${c.containerName} runs a second time`)
-    Object.assign(c, { state: 'running', startedAt: this.#date(), upAt: this.now + c.ms.up, endAt: this.now + c.ms.end })
-  }
-
-  #end(c: Container, exitCode: number): void {
-    Object.assign(c, { state: 'exited', endedAt: this.#date(), exitCode, endAt: never })
+  #end(c: SimulatedContainer, exitCode: number): void {
+    this.engine.end(c, exitCode)
     this.#memory.stopping.delete(c.containerId)
   }
 
@@ -376,17 +377,16 @@ export class SimulatedWorld {
     if (c.state !== 'running') return
     if (this.#isRouted(c)) throw new Violation(`${c.containerName} is stopped while it is routed`)
     if (this.#memory.stopping.has(id)) throw new Violation(`${c.containerName} is told to stop twice`)
-    this.#memory.stopping.set(id, this.now + (isKilled ? 0 : 30_000))
-    // Some ignore SIGTERM.
-    if (c.label.ordinal % 3 !== 0) c.endAt = Math.min(c.endAt, this.now + c.ms.stop)
+    this.#memory.stopping.set(id, this.engine.now + (isKilled ? 0 : 30_000))
+    this.engine.terminate(c)
   }
 
   #remove(id: string): void {
-    const c = this.containers.get(id)
+    const c = this.engine.find(id)
     if (!c) return
     if (c.kind === 'dyno' && c.state === 'running' && this.#isRouted(c))
       throw new Violation(`${c.containerName} is removed while it is routed`)
-    this.containers.delete(id)
+    this.engine.remove(id)
   }
 
   #publish(routes: AppRoutes): void {
@@ -399,15 +399,21 @@ export class SimulatedWorld {
   }
 
   /** Containers that a request gets to and that answer it. */
-  #serving(routes: AppRoutes | undefined): Container[] {
+  #serving(routes: AppRoutes | undefined): SimulatedContainer[] {
     const names = new Set(routes?.backends.map((b) => b.name))
-    return [...this.containers.values()].filter(
-      (c) => names.has(backendName({ ...c, ...c.label })) && c.state === 'running' && c.upAt <= this.now,
-    )
+    return this.engine.all().filter((c) => names.has(backendOf(c)) && this.engine.isUp(c))
   }
 
-  #isRouted(c: Container): boolean {
-    return this.routes?.backends.some((b) => b.name === backendName({ ...c, ...c.label })) ?? false
+  #isRouted(c: SimulatedContainer): boolean {
+    return this.routes?.backends.some((b) => b.name === backendOf(c)) ?? false
+  }
+
+  /** A dyno is blamed only for what it did itself. */
+  #checkFault(kind: 'crashed' | 'late', containerId: string): void {
+    const c = this.#container(containerId)
+    if (kind === 'crashed' && c.isTold) throw new Violation(`${c.containerName} was stopped and is blamed for a crash`)
+    if (kind === 'late' && this.engine.isUp(c))
+      throw new Violation(`${c.containerName} is up and blamed for being late`)
   }
 
   #settleRelease(version: number, status: 'succeeded' | 'failed'): void {
@@ -428,7 +434,7 @@ export class SimulatedWorld {
   }
 
   #settleCommand(version: number, containerId: string | undefined): void {
-    const ended = containerId === undefined ? undefined : this.containers.get(containerId)
+    const ended = containerId === undefined ? undefined : this.engine.find(containerId)
     if (ended && ended.state !== 'exited') throw new Violation('a release command is settled while it runs')
     if (ended?.exitCode === 0) this.#moveCommand(version, 'started', 'succeeded')
     else if (this.#moveCommand(version, 'started', 'failed')) this.#settleRelease(version, 'failed')
@@ -442,14 +448,14 @@ export class SimulatedWorld {
   }
 
   #removeApp(): void {
-    if (this.containers.size > 0) throw new Violation('the app goes while something of it is there')
+    if (this.engine.all().length > 0) throw new Violation('the app goes while something of it is there')
     this.isGone = true
   }
 
   // Time.
 
   #nextEvent(): number {
-    const times = [...this.containers.values()].flatMap((c) => {
+    const times = this.engine.all().flatMap((c) => {
       const ended = c.endedAt === undefined ? never : this.#since(c.endedAt)
       const started = c.startedAt === undefined ? never : this.#since(c.startedAt)
       const asked = this.#memory.asked.get(c.containerId) ?? never
@@ -462,36 +468,38 @@ export class SimulatedWorld {
     const oneOffs = this.oneOffs
       .filter((o) => o.state !== 'ended')
       .flatMap((o) => [this.#since(o.createdAt) + 60_001, this.#since(o.createdAt) + 120_001])
-    return Math.min(...[...times, ...oneOffs].filter((time) => time > this.now), never)
+    return Math.min(...[...times, ...oneOffs].filter((time) => time > this.engine.now), never)
   }
 
   #goTo(time: number): void {
-    this.now = Math.max(time, this.now)
-    for (const c of this.containers.values()) {
+    this.engine.now = Math.max(time, this.engine.now)
+    for (const c of this.engine.all()) {
       if (c.state !== 'running') continue
       const killAt = this.#memory.stopping.get(c.containerId) ?? never
-      if (killAt <= this.now) this.#end(c, 137)
-      else if (c.endAt <= this.now) this.#end(c, this.#memory.stopping.has(c.containerId) ? 143 : c.naturalExit)
+      if (killAt <= this.engine.now) this.#end(c, 137)
+      else if (c.endAt <= this.engine.now) this.#end(c, this.#memory.stopping.has(c.containerId) ? 143 : c.naturalExit)
     }
-    this.pass()
+    if (!this.#isAway) this.pass()
   }
 
   #date(): Date {
-    return at(this.now / 1000)
+    return at(this.engine.now / 1000)
   }
 
   #since(date: Date): number {
     return date.getTime() - at(0).getTime()
   }
 
-  #container(id: string): Container {
-    const found = this.containers.get(id)
+  #container(id: string): SimulatedContainer {
+    const found = this.engine.find(id)
     if (!found) throw new Violation(`${id} is not there`)
     return found
   }
 
-  #named(name: string): Container {
-    return this.#container(name)
+  #named(name: string): SimulatedContainer {
+    const found = this.engine.named(name)
+    if (!found) throw new Violation(`${name} is not there`)
+    return found
   }
 
   #row({ version }: { readonly version: number }): ReleaseRow {
@@ -507,7 +515,11 @@ export class SimulatedWorld {
   }
 }
 
-function view(c: Container): ObservedContainer {
+function view(c: SimulatedContainer): ObservedContainer {
   const { containerId, containerName, state, startedAt, endedAt, exitCode, oomKilled } = c
   return { containerId, containerName, state, startedAt, endedAt, exitCode, oomKilled }
+}
+
+function backendOf(c: SimulatedContainer): string {
+  return backendName({ ...c, ...c.label })
 }

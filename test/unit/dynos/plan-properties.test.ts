@@ -1,0 +1,170 @@
+/**
+ * What holds in every world, however it came about. Worlds are random; `SimulatedWorld` throws when something happens that
+ * never must: a routed dyno is stopped, the last serving one loses its route, two copies of a worker run, something runs a
+ * second time that must run once, the same question gets two answers, a plan never rests.
+ */
+import fc from 'fast-check'
+import t from 'tap'
+import { at } from './situation.js'
+import type { Boot } from './simulated-engine.js'
+import { type ReleaseWish, SimulatedWorld } from './simulated-world.js'
+
+type Act = (world: SimulatedWorld) => void
+
+const boot = fc.constantFrom<Boot[]>('up', 'up', 'up', 'never', 'crash', 'crash-later')
+const wish: fc.Arbitrary<ReleaseWish> = fc.record({
+  types: fc.constantFrom(['web'], ['web', 'worker'], ['web', 'worker', 'clock'], ['worker']),
+  boots: fc.array(boot, { minLength: 1, maxLength: 3 }),
+  bootMs: fc.constantFrom(200, 1_201, 4_003),
+  command: fc.option(fc.record({ ms: fc.constantFrom(300, 9_000, 700_000), exitCode: fc.constantFrom(0, 0, 1) }), {
+    nil: undefined,
+    freq: 3,
+  }),
+})
+const dynoName = fc.constantFrom('web.1', 'web.2', 'worker.1')
+
+/** An act by name, so that a counterexample can be read. */
+function named<T>(values: fc.Arbitrary<T>, name: string, act: (world: SimulatedWorld, value: T) => void) {
+  return values.map((value): Act => {
+    const run: Act = (world) => {
+      world.log.push(`${(world.engine.now / 1000).toFixed(3)} ** ${name} ${JSON.stringify(value)}`)
+      act(world, value)
+    }
+    return Object.assign(run, { [fc.toStringMethod]: () => `${name} ${JSON.stringify(value)}` })
+  })
+}
+
+const request = fc.oneof(
+  { weight: 4, arbitrary: named(wish, 'deploy', (world, w) => world.deploy(w)) },
+  { weight: 3, arbitrary: named(wish, 'config', (world, w) => world.setConfig(w)) },
+  {
+    weight: 3,
+    arbitrary: named(fc.tuple(fc.constantFrom('web', 'worker', 'clock'), fc.nat(3)), 'scale', (world, [type, n]) =>
+      world.formation.set(type, n),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: named(fc.constantFrom('', 'web', 'worker', 'web.1', 'web.2'), 'restart', (world, name) =>
+      world.restarts.set(name, at(world.engine.now / 1000)),
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: named(fc.boolean(), 'maintenance', (world, on) => {
+      world.maintenance = on
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: named(
+      fc.record({ attached: fc.boolean(), ms: fc.constantFrom(50, 5_000, 900_000) }),
+      'run',
+      (world, o) => world.createOneOff(o.attached, o.ms),
+    ),
+  },
+  { weight: 2, arbitrary: named(fc.constant(''), 'attach', (world) => world.attach()) },
+  {
+    weight: 1,
+    arbitrary: named(fc.nat(2), 'stop run', (world, index) => {
+      const row = world.oneOffs[index]
+      if (row && row.state !== 'ended') row.state = 'stopping'
+    }),
+  },
+)
+const misfortune = fc.oneof(
+  named(fc.tuple(dynoName, fc.boolean()), 'kill', (world, [name, isRemoved]) => world.kill(name, isRemoved)),
+  named(fc.nat(6), 'die after', (world, effects) => {
+    world.deathsAt = [effects]
+  }),
+  named(fc.constantFrom(0, 5_000, 130_000), 'die for', (world, ms) => world.sleep(ms)),
+)
+const addOns = named(fc.boolean(), 'add-ons ready', (world, isReady) => {
+  world.addOnsReady = isReady
+})
+const destroy = named(fc.constant(''), 'destroy', (world) => {
+  world.destroyedAt = at(world.engine.now / 1000)
+})
+const pause = named(fc.constantFrom(0, 10, 400, 3_000, 30_000, 130_000), 'wait', (world, ms) => world.advance(ms))
+
+const history = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: request },
+    { weight: 4, arbitrary: misfortune },
+    { weight: 6, arbitrary: pause },
+    { weight: 1, arbitrary: addOns },
+  ),
+  { minLength: 1, maxLength: 25 },
+)
+
+const good: ReleaseWish = { types: ['web', 'worker'], boots: ['up'], bootMs: 200, command: undefined }
+
+/** An app with a good release, then these acts. */
+function live(acts: readonly Act[]): SimulatedWorld {
+  const world = new SimulatedWorld()
+  world.deploy(good)
+  try {
+    world.settle()
+    for (const act of acts) {
+      act(world)
+      world.pass()
+    }
+  } catch (error) {
+    throw new Error(`${String(error)}\n${world.log.join('\n')}`, { cause: error })
+  }
+  return world
+}
+
+/** Nothing is left to do, and what runs is what should. */
+function checkEnd(world: SimulatedWorld): void {
+  const problems = world.differences()
+  if (problems.length > 0) throw new Error(`${problems.join('\n')}\n${world.describe()}\n${world.log.join('\n')}`)
+}
+
+t.test('every world settles, and runs what it should', async (t) => {
+  fc.assert(
+    fc.property(history, fc.option(destroy, { nil: undefined, freq: 4 }), (acts, last) => {
+      const world = live(last ? [...acts, last] : acts)
+      world.addOnsReady = true
+      world.settle()
+      checkEnd(world)
+      const rest = world.log.length
+      world.advance(600_000)
+      return world.log.length === rest
+    }),
+    { numRuns: 300 },
+  )
+  t.pass('held')
+})
+
+t.test('wherever the control plane dies, the end is the same', async (t) => {
+  const last = fc.oneof({ weight: 6, arbitrary: request }, { weight: 1, arbitrary: destroy })
+  fc.assert(
+    fc.property(fc.array(fc.oneof(request, pause), { maxLength: 8 }), last, fc.nat(20), (acts, act, again) => {
+      const begin = () => {
+        const world = live(acts)
+        world.settle()
+        world.effects = 0
+        return world
+      }
+      const end = (deaths: readonly number[]) => {
+        const world = begin()
+        world.deathsAt = deaths
+        act(world)
+        world.settle()
+        return world
+      }
+      const undisturbed = end([])
+      for (let effects = 0; effects <= undisturbed.effects; effects++)
+        for (const deaths of [[effects], [effects, again]]) {
+          const world = end(deaths)
+          if (world.describe() !== undisturbed.describe())
+            throw new Error(
+              `${undisturbed.describe()}\n-- but, dying after ${deaths} effects --\n${world.describe()}\n${world.log.join('\n')}`,
+            )
+        }
+    }),
+    { numRuns: 60 },
+  )
+  t.pass('held')
+})
