@@ -5,7 +5,7 @@ import { readIfThere } from './durable-file.js'
 import { type Placement, emptyPlacement } from './placement.js'
 
 export function renderPlacement(placement: Placement): string {
-  return `${JSON.stringify(placement, null, 1)}\n`
+  return `${JSON.stringify(placement)}\n`
 }
 
 /** The stored placement, or an empty one for a new folder. Throws when the file isn't ours. */

@@ -41,6 +41,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
   const { settings, paths, certificates, memory, files, inTurn } = parts
   let placement = emptyPlacement(settings.slots)
   let layout = layoutOf(placement, settings.domain)
+  let routes = routesOf(placement)
   let isInStep = false
   let renewedAt = 0
 
@@ -64,7 +65,8 @@ export function createTablePublisher(parts: Parts): TablePublisher {
       throw new RouterError('stale', `Route table ${table.version} is older than the published ${placement.version}`)
     const occupied = slotsOf(memory.held()?.parked ?? new Set())
     const next = place(placement, table, { now: Date.now(), restMs: settings.slotRestMs, occupied })
-    const changed = routesOf(next) !== routesOf(placement)
+    const nextRoutes = routesOf(next)
+    const changed = nextRoutes !== routes
     if (changed && table.version === placement.version && placement.apps.length > 0)
       throw new RouterError('stale', `Route table ${table.version} is published with other routes`)
     const nextLayout = layoutOf(next, settings.domain)
@@ -75,6 +77,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     const gone = [...layout.hosts.keys()].filter((host) => !nextLayout.hosts.has(host))
     placement = next
     layout = nextLayout
+    routes = nextRoutes
     if (changed || !isInStep) await bringInStep()
     failpoint('publish.settled')
     await certificates.remove(gone)
@@ -86,6 +89,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     async prepare() {
       placement = await readPlacement(paths.table, settings.slots, settings.domain)
       layout = layoutOf(placement, settings.domain)
+      routes = routesOf(placement)
       await files.prepare()
       await certificates.prepare()
       await certificates.ensureFile(paths.defaultCert, settings.domain, new Date())
