@@ -10,7 +10,10 @@ const common = { platform: 'node', target: 'node20', logLevel: 'error' }
 const unused = {
   name: 'unused',
   setup(context) {
-    context.onResolve({ filter: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader)$/ }, (args) => ({ path: args.path, namespace: 'unused' }))
+    context.onResolve({ filter: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader)$/ }, (args) => ({
+      path: args.path,
+      namespace: 'unused',
+    }))
     context.onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}', loader: 'js' }))
   },
 }

@@ -110,7 +110,11 @@ t.test('after paas create a push asks for nothing', async (t) => {
   t.match(passwords, ['good'])
 
   const local = await git(cli, work, 'config', '--local', '--get-all', `credential.${origin}.helper`)
-  t.match(local.stdout, /^\nstore --file=\S+git-credentials\n$/, 'other helpers are set aside for this origin, in this repository')
+  t.match(
+    local.stdout,
+    /^\nstore --file=\S+git-credentials\n$/,
+    'other helpers are set aside for this origin, in this repository',
+  )
   t.equal(
     (await cli.run(['git:remote', '-a', 'my-app'], { env, cwd: work })).stdout,
     `set git remote paas to ${origin}/my-app.git\n`,

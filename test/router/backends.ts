@@ -22,6 +22,27 @@ export async function httpApp(t: Teardown, handler: http.RequestListener): Promi
   return { server, ...(await listening(t, server, () => server.closeAllConnections())) }
 }
 
+/** Answers with what it was asked, as JSON. */
+export function mirror(name: string): http.RequestListener {
+  return ({ method, url, headers, rawHeaders }, response) => {
+    response.end(JSON.stringify({ name, method, url, headers, raw: rawHeaders }))
+  }
+}
+
+export interface CountingBackend extends Backend {
+  requests: number
+}
+
+/** An app that counts its requests and answers with its name. */
+export async function countingApp(t: Teardown, name: string): Promise<CountingBackend> {
+  const handler: http.RequestListener = (_, response) => {
+    app.requests++
+    response.end(name)
+  }
+  const app: CountingBackend = { ...(await httpApp(t, handler)), requests: 0 }
+  return app
+}
+
 /** An app that sees bytes: called with the text of each request's head. */
 export async function rawApp(t: Teardown, onRequest: (socket: net.Socket, head: string) => void): Promise<Backend> {
   const sockets = new Set<net.Socket>()

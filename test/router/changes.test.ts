@@ -1,40 +1,13 @@
 /** Changes of the route table while requests run: none fails, none goes astray, none reaches a dyno that was taken out. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import type net from 'node:net'
-import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import tls from 'node:tls'
 import t from 'tap'
-import type { AppRoutes } from '../../server/model/route-table.js'
-import { createCertificates } from '../../server/router/certificates.js'
-import { layoutOf } from '../../server/router/layout.js'
-import { createMemory } from '../../server/router/memory.js'
-import { routerPaths } from '../../server/router/paths.js'
-import { emptyPlacement } from '../../server/router/placement.js'
 import { ask as command } from '../../server/router/runtime-socket.js'
-import { renewCertificate } from '../../server/router/settle.js'
-import { type Backend, ask, backendName, httpApp, load, publish, rawApp, routes } from './backends.js'
+import { ask, backendName, countingApp, httpApp, load, publish, rawApp, routes } from './backends.js'
 import { routerUnderTest, until } from './haproxy-container.js'
 
 t.setTimeout(180_000)
-
-interface CountingBackend extends Backend {
-  requests: number
-}
-
-async function countingApp(t: { teardown(fn: () => unknown): void }, name: string): Promise<CountingBackend> {
-  const app: CountingBackend = Object.assign(
-    await httpApp(t, (_, response) => {
-      app.requests++
-      response.end(name)
-    }),
-    { requests: 0 },
-  )
-  return app
-}
 
 t.test(
   'two hundred changes under load: no failure, and nothing for a dyno that is out',
@@ -136,155 +109,6 @@ t.test('a dyno that comes back to a table it has left serves again', async (t) =
     backends: [{ ...sameName, address: moved.address, port: moved.port }],
   })
   t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'moved', 'a dyno may get another address')
-})
-
-t.test('with the control plane dead, HAProxy comes back with the last table and drops dead dynos', async (t) => {
-  const u = await routerUnderTest(t)
-  await u.start()
-  const dynos = await Promise.all(Array.from({ length: 3 }, () => countingApp(t, 'one')))
-  await publish(u.router, routes('one', dynos), routes('two', [], 'maintenance'))
-  await u.kill()
-  t.equal((await u.router.health()).up, false)
-  t.equal(await u.router.inFlight('id-one', backendName(1, dynos[0]?.port ?? 0)), 0)
-  await u.start()
-  t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'one')
-  t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).status, 503)
-
-  const running = load(u.httpPort, 'one.localhost', { expect: 'one', pauseMs: () => 1 })
-  await until('all dynos serve', () => dynos.every((dyno) => dyno.requests > 10))
-  await dynos[0]?.close()
-  const served = running.served()
-  await until('the others carry on', () => running.served() > served + 500)
-  await running.stop()
-  t.strictSame(running.failures, [], 'a refused connection goes to another dyno')
-})
-
-t.test('a table published while HAProxy is down is there when it comes up', async (t) => {
-  const u = await routerUnderTest(t)
-  const one = await httpApp(t, (_, response) => response.end('one'))
-  const two = await httpApp(t, (_, response) => response.end('two'))
-  await publish(u.router, routes('one', [one]))
-  await u.start()
-  t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'one')
-  await u.kill()
-  await publish(u.router, routes('two', [two]))
-  await u.start()
-  t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).body, 'two')
-  t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).status, 404)
-  await u.router.housekeep()
-  await publish(u.router, routes('two', [one]))
-  t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).body, 'one', 'and changes go on from there')
-})
-
-t.test('a new control plane finds the table and puts right what differs', async (t) => {
-  const u = await routerUnderTest(t)
-  await u.start()
-  const one = await httpApp(t, (_, response) => response.end('one'))
-  const two = await httpApp(t, (_, response) => response.end('two'))
-  await publish(u.router, routes('one', [one]), routes('two', [two]))
-  const tell = (text: string) => command(`${u.options.dir}/run/admin.sock`, text)
-  await tell(`del map ${u.options.dir}/maps/hosts.map two.localhost`)
-  await tell(`set map ${u.options.dir}/maps/hosts.map one.localhost slot_1`)
-  await tell(`set map ${u.options.dir}/maps/slots.map slot_1 crashed:x:y`)
-  await tell(`set server slot_0/${backendName(1, one.port)} state maint`)
-  await tell('add server slot_0/web.9_stray 127.0.0.1:9')
-  const router = u.another()
-  await router.prepare()
-  t.strictSame(router.current(), u.router.current())
-  await router.resync()
-  t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'one')
-  t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).body, 'two')
-  await router.housekeep()
-  t.notMatch(await tell('show servers state'), /stray/)
-  await t.rejects(router.publish({ version: 0, apps: [] }), { name: 'RouterError', kind: 'stale' })
-  // The number that is published, with other routes.
-  await t.rejects(router.publish({ version: 1, apps: [] }), { name: 'RouterError', kind: 'stale' })
-})
-
-// Goal: wherever a control plane dies in a publish, requests go on, and the next one ends with the newest table.
-// Method: another process publishes a table that moves, adds and removes apps (and one that needs a reload) and dies at
-// one failpoint; the load must not notice, and a new control plane must find and finish what was begun.
-t.test('a control plane may die anywhere in a publish', async (t) => {
-  const failpoints = ['before-files', 'files-written', 'before-commands', 'between-commands', 'settled']
-  const u = await routerUnderTest(t, { slots: 8, slotRestMs: 1 })
-  await u.start()
-  const app = await httpApp(t, (_, response) => response.end('one'))
-  const other = await httpApp(t, (_, response) => response.end('two'))
-  await publish(u.router, routes('one', [app]))
-  const running = load(u.httpPort, 'one.localhost', { expect: 'one', pauseMs: () => 2 })
-  let version = 1
-  const dieAt = async (failpoint: string, apps: AppRoutes[]) => {
-    version++
-    const script = path.join(import.meta.dirname, `publish-once${path.extname(import.meta.filename)}`)
-    const loader = script.endsWith('.ts') ? ['--import', 'tsx'] : []
-    const child = spawn(process.execPath, [...loader, script, JSON.stringify(u.options), `publish.${failpoint}`], {
-      stdio: ['pipe', 'inherit', 'inherit'],
-    })
-    child.stdin.end(JSON.stringify({ version, apps }))
-    const [, signal] = await once(child, 'exit')
-    t.equal(signal, 'SIGKILL', `died at ${failpoint}`)
-    const next = u.another()
-    await next.prepare()
-    await next.resync()
-    const published = next.current().version === version
-    t.equal(
-      published,
-      failpoint !== 'before-files',
-      `${failpoint}: the table is ${published ? 'the newest' : 'the former'}`,
-    )
-    version = Math.max(version, next.current().version)
-    await next.publish({ version: ++version, apps })
-    for (const { hosts } of apps) {
-      const answer = await ask({ port: u.httpPort, host: hosts[0] ?? '' })
-      t.equal(answer.status, 200, `${failpoint}: ${hosts[0]} answers`)
-    }
-  }
-  for (const [i, failpoint] of failpoints.entries())
-    await dieAt(failpoint, [
-      routes('one', i % 2 ? [app] : [app, await httpApp(t, (_, r) => r.end('one'))]),
-      routes(`new-${i}`, [other]),
-    ])
-  const many = (name: string) => Array.from({ length: 9 }, (_, i) => routes(`${name}-${i}`, [other]))
-  await dieAt('before-reload', [routes('one', [app]), ...many('a')])
-  await dieAt('reloaded', [routes('one', [app]), ...many('b'), ...many('c')])
-  await running.stop()
-  t.strictSame(running.failures, [])
-})
-
-t.test('a certificate made anew is shown without a reload', async (t) => {
-  const u = await routerUnderTest(t)
-  await u.start()
-  await publish(u.router, routes('one', [], 'booting'))
-  const serial = () =>
-    new Promise<string>((resolve, reject) => {
-      const socket = tls.connect(
-        { port: u.httpsPort, host: '127.0.0.1', servername: 'one.localhost', rejectUnauthorized: false },
-        () => {
-          resolve(socket.getPeerCertificate().serialNumber)
-          socket.destroy()
-        },
-      )
-      socket.on('error', reject)
-    })
-  const before = await serial()
-  const { dir, caDir, instance } = u.options
-  const paths = routerPaths(dir)
-  const certificates = createCertificates(caDir, paths.certsDir, instance)
-  t.strictSame(await certificates.ensure(['one.localhost'], new Date(Date.now() + 380 * 86_400_000)), ['one.localhost'])
-  const memory = createMemory(paths)
-  await memory.recall()
-  await renewCertificate(
-    'one.localhost',
-    {
-      layout: layoutOf(emptyPlacement(1), 'localhost'),
-      mark: '',
-      fileOf: certificates.fileOf,
-      certificatePem: (host) => readFile(certificates.fileOf(host), 'utf8'),
-    },
-    memory,
-    paths,
-  )
-  t.not(await serial(), before)
 })
 
 t.test('publishes at the same time are written in order, the newest of those that wait', async (t) => {

@@ -21,6 +21,7 @@ const wish: fc.Arbitrary<ReleaseWish> = fc.record({
     freq: 3,
   }),
 })
+const good: ReleaseWish = { types: ['web', 'worker'], boots: ['up'], bootMs: 200, command: undefined }
 const dynoName = fc.constantFrom('web.1', 'web.2', 'worker.1')
 
 /** An act by name, so that a counterexample can be read. */
@@ -87,21 +88,30 @@ const destroy = named(fc.constant(''), 'destroy', (world) => {
 })
 const pause = named(fc.constantFrom(0, 10, 400, 3_000, 30_000, 130_000), 'wait', (world, ms) => world.advance(ms))
 
-const history = fc.array(
-  fc.oneof(
-    { weight: 6, arbitrary: request },
-    { weight: 4, arbitrary: misfortune },
-    { weight: 6, arbitrary: pause },
-    { weight: 1, arbitrary: addOns },
-  ),
-  { minLength: 1, maxLength: 25 },
+/** A release that is overtaken while it boots, by one that fails sooner. */
+const overtaking = fc.tuple(
+  named(fc.constant({ ...good, bootMs: 4_003 }), 'deploy', (world, w) => world.deploy(w)),
+  pause,
+  named(fc.constant<ReleaseWish>({ ...good, boots: ['crash'] }), 'config', (world, w) => world.setConfig(w)),
 )
 
-const good: ReleaseWish = { types: ['web', 'worker'], boots: ['up'], bootMs: 200, command: undefined }
+const history = fc
+  .array(
+    fc.oneof(
+      { weight: 6, arbitrary: request.map((act) => [act]) },
+      { weight: 4, arbitrary: misfortune.map((act) => [act]) },
+      { weight: 6, arbitrary: pause.map((act) => [act]) },
+      { weight: 1, arbitrary: addOns.map((act) => [act]) },
+      { weight: 1, arbitrary: overtaking },
+    ),
+    { minLength: 1, maxLength: 25 },
+  )
+  .map((acts) => acts.flat())
 
 /** An app with a good release, then these acts. */
-function live(acts: readonly Act[]): SimulatedWorld {
+function live(acts: readonly Act[], asksTwice = true): SimulatedWorld {
   const world = new SimulatedWorld()
+  world.asksTwice = asksTwice
   world.deploy(good)
   try {
     world.settle()
@@ -142,7 +152,7 @@ t.test('wherever the control plane dies, the end is the same', async (t) => {
   fc.assert(
     fc.property(fc.array(fc.oneof(request, pause), { maxLength: 8 }), last, fc.nat(20), (acts, act, again) => {
       const begin = () => {
-        const world = live(acts)
+        const world = live(acts, false)
         world.settle()
         world.effects = 0
         return world

@@ -22,6 +22,7 @@ export interface SimulatedContainer extends Mutable<ObservedContainer> {
   endAt: number
   /** SIGTERM has been sent to it. */
   isTold: boolean
+  wasRouted: boolean
 }
 
 export const never = Number.POSITIVE_INFINITY
@@ -68,6 +69,7 @@ export class SimulatedEngine {
       upAt: never,
       endAt: never,
       isTold: false,
+      wasRouted: false,
     })
   }
 
