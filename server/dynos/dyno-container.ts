@@ -86,6 +86,18 @@ interface Launch {
   readonly openStdin?: boolean
 }
 
+/** Heroku's dyno metadata, which apps show as their version. */
+function releaseEnvironment(app: App, release: RunnableRelease): Record<string, string> {
+  return {
+    HEROKU_APP_ID: app.id,
+    HEROKU_APP_NAME: app.name,
+    HEROKU_RELEASE_CREATED_AT: release.createdAt.toISOString(),
+    HEROKU_RELEASE_VERSION: `v${release.version}`,
+    HEROKU_SLUG_COMMIT: release.slug?.commit ?? '',
+    HEROKU_SLUG_DESCRIPTION: release.description,
+  }
+}
+
 function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSpec {
   const { config } = context
   const size = findDynoSize(launch.size)
@@ -104,6 +116,7 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
     env: {
       ...(ca ? { SSL_CERT_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile, REQUESTS_CA_BUNDLE: caFile } : {}),
       ...pgEnvironment(context.configVars, context.databases),
+      ...releaseEnvironment(context.app, launch.release),
       ...launch.env,
       ...context.configVars,
       HOME: '/app',

@@ -11,6 +11,7 @@ import type { App } from '../../server/model/app.js'
 import { markAddOnDestroyed, removeAttachment } from '../../server/store/add-ons.js'
 import { markAppDestroyed, removeApp } from '../../server/store/apps.js'
 import { postgresImage, startWorld } from './world.js'
+import { projectRoot } from '../support/project-root.js'
 
 const place = { instance: 'pgcrash', subnets: '10.112.0.0/12' }
 t.setTimeout(300_000)
@@ -49,14 +50,15 @@ const acts = {
   leave: ['before-remove-network', 'after-remove-network'],
 }
 
+/** Run from its source, or as built. */
+const isSource = import.meta.filename.endsWith('.ts')
+
 async function dieAt(t: Tap, failpoint: string): Promise<void> {
   const child = spawn(
     process.execPath,
     [
-      ...process.execArgv,
-      '--import',
-      'tsx',
-      path.join(import.meta.dirname, 'one-pass.ts'),
+      ...(isSource ? ['--import', 'tsx'] : []),
+      path.join(import.meta.dirname, `one-pass${path.extname(import.meta.filename)}`),
       `add-on.${failpoint}`,
       world.databaseUrl,
       place.instance,
@@ -155,7 +157,7 @@ async function live(t: Tap, round: number): Promise<void> {
 }
 
 t.test('every failpoint of the add-ons is tried here', async (t) => {
-  const folder = path.join(import.meta.dirname, '../../server/addons')
+  const folder = path.join(projectRoot, 'server/addons')
   const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'))
   const sources = await Promise.all(files.map((name) => readFile(path.join(folder, name), 'utf8')))
   const written = sources.flatMap((text) => [...text.matchAll(/failpoint\('add-on\.([\w-]+)'\)/g)].map((m) => m[1]))

@@ -5,9 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import { generate } from 'selfsigned'
+import { createDockerEngine } from '../../server/engine/docker-engine.js'
 
 export interface HttpsHost {
   readonly origin: string
@@ -18,9 +18,17 @@ export interface HttpsHost {
   close(): Promise<void>
 }
 
+/** The host's address on the engine's default bridge; the interface itself looks down while no container is on it. */
+async function bridgeAddress(): Promise<string> {
+  const engine = createDockerEngine({ socketPath: process.env.PAAS_ENGINE_SOCKET ?? '/var/run/docker.sock' })
+  const subnet = (await engine.findNetwork('bridge'))?.subnet ?? ''
+  const match = /^(\d+\.\d+\.\d+)\.0\/\d+$/.exec(subnet)
+  if (!match) throw new Error(`the engine's default bridge has no usable subnet: '${subnet}'`)
+  return `${match[1]}.1`
+}
+
 export async function startHttpsHost(folder: string): Promise<HttpsHost> {
-  const address = networkInterfaces().docker0?.find(({ family }) => family === 'IPv4')?.address
-  if (address === undefined) throw new Error('the default Docker bridge docker0 has no IPv4 address')
+  const address = await bridgeAddress()
   const pems = await generate([{ name: 'commonName', value: address }], {
     keySize: 2048,
     extensions: [

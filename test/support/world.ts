@@ -23,14 +23,9 @@ import { createDockerEngine } from '../../server/engine/docker-engine.js'
 import type { Engine } from '../../server/engine/engine.js'
 import { removeFirewall } from '../../server/engine/host-firewall.js'
 import { firewallRules } from '../../server/shared-networks.js'
+import { projectRoot } from './project-root.js'
 
-export const projectRoot = findRoot(import.meta.dirname)
-
-/** The checkout, from sources and from dist/ alike. */
-function findRoot(from: string): string {
-  const root = path.resolve(from, '..', '..')
-  return path.basename(root) === 'dist' ? path.dirname(root) : root
-}
+export { projectRoot } from './project-root.js'
 
 export interface Ran {
   readonly code: number

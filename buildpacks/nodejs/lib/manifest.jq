@@ -26,4 +26,6 @@ if type != "object" then error("it must be an object") else . end
   ([.cacheDirectories // .cache_directories | arrays[] | strings] | tojson),
   ({dependencies, optionalDependencies, devDependencies, peerDependencies, bundleDependencies, bundledDependencies,
     overrides, resolutions, engines, packageManager, pnpm, dependenciesMeta, workspaces, scripts: $install,
-    os, cpu, libc, config, allowScripts, trustedDependencies} | tojson)
+    os, cpu, libc, config, allowScripts, trustedDependencies} | tojson),
+  # Drivers of PostgreSQL: an app that has one is meant to have a database.
+  (if (.dependencies | object | keys | any(IN("pg", "postgres", "pg-promise", "pg-native", "slonik"))) then "yes" else "" end)

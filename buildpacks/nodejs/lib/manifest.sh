@@ -4,7 +4,7 @@
 read_manifest() {
   local lines log=$PAAS_WORK_DIR/out/manifest.log name
   mapfile -t lines < <(jq --raw-output --from-file lib/manifest.jq "$BUILD_DIR/package.json" 2>"$log" || true)
-  if ((${#lines[@]} != 15)); then
+  if ((${#lines[@]} != 16)); then
     IFS= read -r name <"$log" || true
     stop 'package.json is not valid JSON.' "${name#jq: error*: }" 'Mend it, commit and push again.'
   fi
@@ -15,7 +15,7 @@ read_manifest() {
   has_packages=${lines[12]}
   cache_directories=()
   [[ ${lines[13]} == '[]' ]] || mapfile -t cache_directories < <(jq --raw-output '.[]' <<<"${lines[13]}")
-  install_manifest=${lines[14]}
+  install_manifest=${lines[14]} speaks_postgresql=${lines[15]}
 }
 
 has_script() { [[ " ${script_names[*]} " == *" $1 "* ]]; }

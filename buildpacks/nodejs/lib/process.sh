@@ -1,7 +1,8 @@
 # What starts the app when the Procfile names no web process.
 
 write_release() {
-  local web='' quoted
+  local web='' quoted addons=''
+  [[ -z $speaks_postgresql ]] || addons='"heroku-postgresql"'
   if [[ -n $start_script ]]; then
     web="$installer start"
     [[ $installer != npm ]] || direct_start
@@ -11,11 +12,11 @@ write_release() {
     web="node $main_file"
   fi
   if [[ -z $web ]]; then
-    printf '{}\n' >release.json
+    printf '{"addons":[%s]}\n' "$addons" >release.json
     return 0
   fi
   json_quote "$web"
-  printf '{"default_process_types":{"web":%s}}\n' "$quoted" >release.json
+  printf '{"default_process_types":{"web":%s},"addons":[%s]}\n' "$quoted" "$addons" >release.json
 }
 
 # `npm start` keeps a second Node.js in memory and costs a quarter of a second at each boot. A start script that is
