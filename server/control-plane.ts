@@ -56,7 +56,7 @@ export interface ControlPlaneOptions {
   /** Image references, as set-up wrote them down. */
   readonly images: { readonly stack: string; readonly stackBuild: string; readonly postgres: string }
   readonly migrationsDir?: string
-  /** Called when the platform can't go on: its lock is lost. */
+  /** Called when the platform can't go on: another control plane holds its lock. */
   readonly onFatal: (reason: string) => void
 }
 
@@ -77,7 +77,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     ...(options.migrationsDir === undefined ? {} : { migrationsDir: options.migrationsDir }),
     onError: (err) => log.warn({ err }, 'the connection to the platform database broke'),
   })
-  if (!(await db.acquireLock(() => options.onFatal('the lock on the platform database is lost')))) {
+  if (!(await db.acquireLock(() => options.onFatal('another control plane has taken this platform over')))) {
     await db.close()
     throw new Error('Another control plane is running this platform; stop it first.')
   }

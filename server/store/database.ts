@@ -24,14 +24,20 @@ export interface Database extends Queryable {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
   /** Applies what is missing of `migrations/`, one transaction each, under a lock. Returns the names applied. */
   migrate(): Promise<string[]>
-  /** Holds the platform's lock until the connection ends; `lost` is called once when that happens. False: somebody has it. */
-  acquireLock(lost: () => void): Promise<boolean>
+  /**
+   * Takes the platform's lock and keeps it, taking it again whenever the server comes back; waits for a server that is
+   * starting. False: somebody else has it. `taken` is called when somebody else got it while the server was away.
+   */
+  acquireLock(taken: () => void): Promise<boolean>
   isUp(): Promise<boolean>
   close(): Promise<void>
 }
 
 const platformLock = 7_274_115
 const migrationLock = 7_274_116
+
+/** A server that is starting, after a reboot or a crash, is waited for this long. */
+const serverStartMs = 60_000
 
 /** Where the migrations are: beside this file in a checkout and in dist/, or where the bundle's owner says. */
 const defaultMigrations = path.join(import.meta.dirname, 'migrations')
@@ -56,6 +62,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   // Without a listener, a server restart would end the process.
   pool.on('error', onError)
   let lockHolder: pg.Client | undefined
+  let isClosed = false
 
   const queryOn = (client: pg.Pool | pg.PoolClient) => {
     return async <Row extends object>(text: string, values: readonly unknown[] = []) => {
@@ -102,32 +109,67 @@ export function openDatabase(options: DatabaseOptions): Database {
     }
   }
 
+  /** One try: a client that holds the lock, or undefined when somebody else does. Throws while the server is away. */
+  const tryLock = async (): Promise<pg.Client | undefined> => {
+    const client = new pg.Client({ ...settings, connectionTimeoutMillis: 5_000 })
+    client.on('error', onError)
+    try {
+      await client.connect()
+      const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
+        platformLock,
+      ])
+      if (rows[0]?.locked) return client
+    } catch (error) {
+      await client.end().catch(() => {})
+      throw error
+    }
+    await client.end()
+    return undefined
+  }
+
+  const lockWithin = async (deadline: number): Promise<pg.Client | undefined> => {
+    for (;;) {
+      try {
+        return await tryLock()
+      } catch (error) {
+        if (isClosed || !isAway(error) || Date.now() > deadline) throw error
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+    }
+  }
+
+  const holdLock = async (taken: () => void): Promise<boolean> => {
+    const client = await lockWithin(Date.now() + serverStartMs)
+    if (!client) return false
+    lockHolder = client
+    client.once('end', () => {
+      if (isClosed || lockHolder !== client) return
+      lockHolder = undefined
+      regainLock(taken)
+    })
+    return true
+  }
+
+  /** The server went away with the lock. Nothing can be changed while it is away; when it is back, the lock decides. */
+  const regainLock = (taken: () => void) => {
+    void (async () => {
+      while (!isClosed) {
+        try {
+          if (!(await holdLock(taken))) taken()
+          return
+        } catch (error) {
+          onError(error as Error)
+        }
+      }
+    })()
+  }
+
   return {
     sealer: options.sealer,
     query: queryPool,
     transaction,
     migrate: () => transaction((tx) => migrate(tx, options.migrationsDir ?? defaultMigrations)),
-    acquireLock: async (lost) => {
-      const client = new pg.Client(settings)
-      await client.connect()
-      const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [
-        platformLock,
-      ])
-      if (!rows[0]?.locked) {
-        await client.end()
-        return false
-      }
-      lockHolder = client
-      let told = false
-      const tell = () => {
-        if (told || lockHolder !== client) return
-        told = true
-        lost()
-      }
-      client.on('error', tell)
-      client.on('end', tell)
-      return true
-    },
+    acquireLock: (taken) => holdLock(taken),
     isUp: async () => {
       try {
         await queryPool('SELECT 1')
@@ -137,6 +179,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       }
     },
     close: async () => {
+      isClosed = true
       const holder = lockHolder
       lockHolder = undefined
       await holder?.end().catch(() => {})
@@ -151,7 +194,7 @@ function isAway(error: unknown): boolean {
   return (
     ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', '57P01', '57P02', '57P03', '08006', '08001'].includes(
       code ?? '',
-    ) || /Connection terminated|timeout exceeded when trying to connect/.test(message ?? '')
+    ) || /Connection terminated|timeout exceeded when trying to connect|timeout expired/.test(message ?? '')
   )
 }
 

@@ -67,10 +67,15 @@ t.test('a platform database that is killed stops no app, and the API recovers', 
   await world.engine.killContainer(part('database'), 'SIGKILL')
   t.equal((await world.get(app)).status, 200)
   await world.engine.startContainer(part('database'))
-  // The lock went with the connection: the control plane ends, and its supervisor starts it again.
-  await world.controlPlaneEnded()
-  await world.startControlPlane()
+  await until('the API', async () => (await world.api<{ name: string }>('GET', `/apps/${app}`)).name === app, 60_000)
   await answers()
+  const second = await runCommand(
+    process.execPath,
+    [path.join(projectRoot, 'dist', 'control-plane.mjs')],
+    world.dir,
+    world.planeEnv,
+  )
+  t.match(second.output, /Another control plane is running this platform/, 'the lock was taken again')
   await world.commitAll(repo, 'After the database')
   t.equal((await world.push(repo)).code, 0)
 })
