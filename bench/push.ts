@@ -64,25 +64,15 @@ async function timedPush(
   mark: string,
 ): Promise<{ total: number; git: number; steps: Record<string, number> }> {
   const startedAt = performance.now()
-  const pushing = world.push(repo)
-  let answeredAt: number | undefined
-  let done = false
-  const asking = (async () => {
-    while (answeredAt === undefined && !done) {
-      const reply = await world.get(subject.app).catch(() => undefined)
-      if (reply?.body.includes(`from ${mark}`)) answeredAt = performance.now()
-      else await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  })()
-  const pushed = await pushing
+  const pushed = await world.push(repo)
   const git = performance.now() - startedAt
   if (pushed.code !== 0) throw new Error(pushed.output)
-  if (answeredAt === undefined) await until('the new version', async () => answeredAt !== undefined)
-  done = true
-  await asking
+  // The push returns once the new version is routed; asking earlier would only load the machine that builds.
+  await until('the new version', async () => (await world.get(subject.app)).body.includes(`from ${mark}`))
+  const total = performance.now() - startedAt
   const lines = (await world.controlPlaneLog()).split('\n').filter((line) => line.includes('"push timeline"'))
   const steps = (JSON.parse(lines.at(-1) ?? '{}') as { steps: Record<string, number> }).steps
-  return { total: (answeredAt ?? 0) - startedAt, git, steps }
+  return { total, git, steps }
 }
 
 async function barePush(world: World, repo: string, bare: string): Promise<number> {

@@ -40,7 +40,9 @@ export async function createOneOff(platform: Platform, account: Account, app: Ap
       releaseId: release.id,
       type: wish.type ?? 'run',
       // A process type's name stands for its command, as on Heroku.
-      command: release.processTypes[wish.command.trim()] ?? wish.command,
+      command: Object.hasOwn(release.processTypes, wish.command.trim())
+        ? (release.processTypes[wish.command.trim()] ?? wish.command)
+        : wish.command,
       size: findDynoSize(wish.size ?? defaultDynoSize).name,
       attached: wish.attached,
       tty: wish.tty,

@@ -14,7 +14,6 @@ import { appCache, type LayerRecord } from './app-cache.js'
 import type { ResultHeader } from './build-result.js'
 import { type BuildRoom, createRoomPool, roomsDir } from './build-room.js'
 import type { Builder, BuildRequest, BuildResult, BuiltImage } from './builder.js'
-import { sharedLayers } from './shared-layers.js'
 import { BuildRefused, drive, type Outcome, stackName } from './drive.js'
 import { buildSlugImage, type ImageLayer, loadSlugImage } from './slug-image.js'
 
@@ -64,23 +63,16 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
   const queue = createQueue(config.build.concurrency)
   const settling = new Map<string, Promise<void>>()
 
-  const shared = sharedLayers(config)
-
   const runIn = async (stack: Image, room: BuildRoom, request: BuildRequest, isCold: boolean): Promise<BuildResult> => {
     const cache = appCache(config, request.app.id, wholeArchives)
     const previous = isCold ? [] : await cache.lend(room.dir)
-    const common = isCold || wholeArchives ? [] : await shared.read(stack.id)
     let keep: { layers: LayerRecord[]; cacheChanged: boolean } | undefined
     try {
       failpoint('build.before-driver')
       request.timeline.mark('build room')
-      const outcome = await drive(
-        { engine, config, stackId: stack.id, knownLayers: common.map((l) => l.key) },
-        room,
-        request,
-      )
+      const outcome = await drive({ engine, config, stackId: stack.id }, room, request)
       request.timeline.mark('buildpacks')
-      const layers = collectLayers(outcome.header, outcome.files, [...previous, ...common])
+      const layers = collectLayers(outcome.header, outcome.files, previous)
       failpoint('build.before-image')
       const reference = `${config.instance}/app-${request.app.id}:${request.buildId}`
       const fileOf = (layer: LayerRecord) =>
@@ -89,10 +81,6 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       const imageId = await assemble(stack, [...parts, outcome.files.app], reference)
       failpoint('build.image-loaded')
       request.timeline.mark('image')
-      await shared.add(
-        stack.id,
-        layers.filter((l) => outcome.header.layers.some((h) => h.name === l.name && h.isShared)),
-      )
       keep = { layers, cacheChanged: outcome.header.cacheChanged }
       return { ok: true, image: builtImage(outcome, layers, imageId, reference) }
     } finally {
@@ -136,7 +124,6 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       if (!(error instanceof LayersGone)) throw error
       log.warn({ err: error, app: request.app.id }, 'layers of earlier images are gone; building from scratch')
       request.write('       Layers of earlier builds are gone; building from scratch\n')
-      await shared.clear()
       await settling.get(request.app.id)
       return runIn(stack, await pool.take(), request, true)
     }

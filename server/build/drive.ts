@@ -23,8 +23,6 @@ export interface DriveOptions {
   readonly engine: Engine
   readonly config: Config
   readonly stackId: string
-  /** Keys of shared layers that need not be handed out again. */
-  readonly knownLayers: readonly string[]
 }
 
 export const stackName = 'paas-13'
@@ -83,7 +81,8 @@ export async function drive(options: DriveOptions, room: BuildRoom, request: Bui
       CURL_TIMEOUT: '600',
       PAAS_BUILDPACKS: request.buildpacks.join(' '),
       PAAS_APP: request.app.name,
-      PAAS_KNOWN_LAYERS: options.knownLayers.join(' '),
+      // None: what one app's build hands out, its own hooks may have made, so it is nothing for other apps.
+      PAAS_KNOWN_LAYERS: '',
     },
   })
   const output = buildOutput(request.write, config.build.outputBytes)
@@ -154,7 +153,7 @@ async function readOutcome(session: ExecSession, room: BuildRoom, maxBytes: numb
   const reader = readBytes(session.stdout)
   const line = await reader.line(1024 * 1024)
   if (line === undefined) return undefined
-  const header = parseResultHeader(line, maxBytes)
+  const header = headerOf(line, maxBytes)
   const layers = new Map<string, { diffId: string; file: string; bytes: number }>()
   for (const layer of header.layers.filter((l) => l.isNew))
     layers.set(
@@ -164,6 +163,14 @@ async function readOutcome(session: ExecSession, room: BuildRoom, maxBytes: numb
   const app = await writeLayerTar(reader.bytes(header.appBytes), 'app', path.join(room.dir, 'out', 'app.tar'))
   await reader.drain()
   return { header, files: { app, appBytes: app.bytes, layers } }
+}
+
+function headerOf(line: string, maxBytes: number): ResultHeader {
+  try {
+    return parseResultHeader(line, maxBytes)
+  } catch (error) {
+    throw new BuildRefused('export', (error as Error).message, false)
+  }
 }
 
 /** Ends the build when it takes too long, is quiet too long, eats the disk, or its pusher leaves. */

@@ -36,7 +36,7 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
       failpoint('release-command.started')
       return
     case 'settle-release-command':
-      return settleReleaseCommand(context, step.release, step.containerId)
+      return settleReleaseCommand(context, step.release, step.containerId, step.isLate)
     case 'remove-container':
       failpoint('dyno.before-remove')
       await context.engine.removeContainer(step.containerId, { force: true })
@@ -184,7 +184,11 @@ async function settleOneOff(context: LoopContext, desired: DesiredApp, step: Ste
   const { oneOff, container } = step
   if (container) await context.output.drained(container.containerId)
   failpoint('one-off.before-settle')
-  if (oneOff && (await moveOneOff(context.db, oneOff.id, 'ended', container?.exitCode ?? 255)) && container) {
+  if (
+    oneOff &&
+    (await moveOneOff(context.db, oneOff.id, 'ended', container?.startedAt ? container.exitCode : 255)) &&
+    container
+  ) {
     const dyno = `run.${oneOff.number}`
     if (container.oomKilled)
       context.appLog(desired.app.id, { source: 'heroku', dyno, text: 'Error R15 (Memory quota vastly exceeded)' })

@@ -172,7 +172,7 @@ function lateSteps(
 
 function outcomeSteps(desired: DesiredApp, observed: ObservedApp, now: Date, limits: PlanLimits): Step[] {
   const target = desired.target
-  if (!target || target.status !== 'pending' || desired.app.destroyedAt) return []
+  if (target?.status !== 'pending' || desired.app.destroyedAt) return []
   if (target.commandState === 'failed') return [{ kind: 'settle-release', release: target, status: 'failed' }]
   if (target.slugId !== undefined && !target.slug)
     return [{ kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'no-image' } }]

@@ -44,6 +44,8 @@ export function createReconciler(context: LoopContext): Reconciler {
   const events = new AbortController()
   let interval: NodeJS.Timeout | undefined
   let stopped = false
+  // A dyno can't be late in a time when nobody looked.
+  const watchingSince = new Date()
 
   const nudge = (appId: string): Promise<void> => {
     if (stopped) return Promise.resolve()
@@ -94,7 +96,7 @@ export function createReconciler(context: LoopContext): Reconciler {
       const observed = await observer.observe(appId, desired.hosts[0] ?? 'localhost', now)
       followOutputs(appId, desired, observed)
       await sightings.record(desired, observed, now)
-      const steps = plan(desired, observed, now, context.config.dynos)
+      const steps = plan(desired, observed, now, { ...context.config.dynos, watchingSince })
       if (!steps.some((s) => s.kind === 'publish-routes')) announce(unannounced)
       if (steps.length === 0) return schedule(appId, desired, observed)
       for (const step of steps) context.log.debug({ app: desired.app.name, step: printStep(step) }, 'step')

@@ -12,6 +12,7 @@ export async function settleReleaseCommand(
   context: LoopContext,
   release: RunnableRelease,
   containerId: string | undefined,
+  isLate = false,
 ): Promise<void> {
   const ended = containerId === undefined ? undefined : await context.engine.findContainer(containerId)
   if (containerId !== undefined) await context.output.drained(containerId)
@@ -25,8 +26,9 @@ export async function settleReleaseCommand(
     await moveReleaseCommand(context.db, release.id, 'started', 'succeeded', text)
     context.releaseNews.publish(release.id, { kind: 'line', text: 'done' })
   } else {
-    const why =
-      ended === undefined
+    const why = isLate
+      ? `The release command ran longer than ${context.config.dynos.releaseCommandTimeoutMs / 1000} s and was stopped (PAAS_RELEASE_COMMAND_TIMEOUT_MS).`
+      : ended === undefined
         ? 'It is not known how the release command ended: its container is gone. Check its effects, then push again.'
         : ended.oomKilled
           ? 'The release command ran out of memory (R15).'

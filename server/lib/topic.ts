@@ -17,7 +17,7 @@ export function createTopic<T>(): Topic<T> {
       listeners.set(key, set)
       return () => {
         set.delete(listener)
-        if (set.size === 0) listeners.delete(key)
+        if (set.size === 0 && listeners.get(key) === set) listeners.delete(key)
       }
     },
   }

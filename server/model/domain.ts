@@ -9,6 +9,8 @@ export interface Domain {
   readonly updatedAt: Date
 }
 
+/** Characters that no host name has and that end or vanish in `toAscii`, as in a URL. */
+const foreign = /[\u0000-\u0020\u007f#%/:<>?@[\\\]^|]/
 const label = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
 
 /**
@@ -19,9 +21,9 @@ export function checkHostname(input: string, platformDomain: string, toAscii: (n
   const lowered = input.trim().toLowerCase().replace(/\.$/, '')
   const wildcard = lowered.startsWith('*.')
   const bare = wildcard ? lowered.slice(2) : lowered
-  const ascii = toAscii(bare)
+  const ascii = foreign.test(bare) ? '' : toAscii(bare)
   const labels = ascii.split('.')
-  const isAddress = /^[\d.]+$/.test(ascii) || ascii.includes(':')
+  const isAddress = /^[\d.]+$/.test(ascii)
   if (ascii === '' || ascii.length > 253 || labels.length < 2 || isAddress || !labels.every((l) => label.test(l)))
     throw invalid(`'${input.slice(0, 80)}' is not a host name; give one like www.example.com.`)
   if (ascii === platformDomain || ascii.endsWith(`.${platformDomain}`))

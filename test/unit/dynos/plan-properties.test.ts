@@ -5,9 +5,9 @@
  */
 import fc from 'fast-check'
 import t from 'tap'
-import { at } from './situation.js'
 import type { Boot } from './simulated-engine.js'
-import { type ReleaseWish, SimulatedWorld } from './simulated-world.js'
+import type { ReleaseWish } from './simulated-rows.js'
+import { SimulatedWorld } from './simulated-world.js'
 
 type Act = (world: SimulatedWorld) => void
 
@@ -28,7 +28,7 @@ const dynoName = fc.constantFrom('web.1', 'web.2', 'worker.1')
 function named<T>(values: fc.Arbitrary<T>, name: string, act: (world: SimulatedWorld, value: T) => void) {
   return values.map((value): Act => {
     const run: Act = (world) => {
-      world.log.push(`${(world.engine.now / 1000).toFixed(3)} ** ${name} ${JSON.stringify(value)}`)
+      world.note(`** ${name} ${JSON.stringify(value)}`)
       act(world, value)
     }
     return Object.assign(run, { [fc.toStringMethod]: () => `${name} ${JSON.stringify(value)}` })
@@ -36,24 +36,24 @@ function named<T>(values: fc.Arbitrary<T>, name: string, act: (world: SimulatedW
 }
 
 const request = fc.oneof(
-  { weight: 4, arbitrary: named(wish, 'deploy', (world, w) => world.deploy(w)) },
-  { weight: 3, arbitrary: named(wish, 'config', (world, w) => world.setConfig(w)) },
+  { weight: 4, arbitrary: named(wish, 'deploy', (world, w) => world.rows.deploy(w, world.now())) },
+  { weight: 3, arbitrary: named(wish, 'config', (world, w) => world.rows.setConfig(w, world.now())) },
   {
     weight: 3,
     arbitrary: named(fc.tuple(fc.constantFrom('web', 'worker', 'clock'), fc.nat(3)), 'scale', (world, [type, n]) =>
-      world.formation.set(type, n),
+      world.rows.formation.set(type, n),
     ),
   },
   {
     weight: 2,
     arbitrary: named(fc.constantFrom('', 'web', 'worker', 'web.1', 'web.2'), 'restart', (world, name) =>
-      world.restarts.set(name, at(world.engine.now / 1000)),
+      world.rows.restarts.set(name, world.now()),
     ),
   },
   {
     weight: 1,
     arbitrary: named(fc.boolean(), 'maintenance', (world, on) => {
-      world.maintenance = on
+      world.rows.maintenance = on
     }),
   },
   {
@@ -61,38 +61,41 @@ const request = fc.oneof(
     arbitrary: named(
       fc.record({ attached: fc.boolean(), ms: fc.constantFrom(50, 5_000, 900_000) }),
       'run',
-      (world, o) => world.createOneOff(o.attached, o.ms),
+      (world, o) => world.rows.createOneOff(o.attached, o.ms, world.now()),
     ),
   },
   { weight: 2, arbitrary: named(fc.constant(''), 'attach', (world) => world.attach()) },
   {
     weight: 1,
     arbitrary: named(fc.nat(2), 'stop run', (world, index) => {
-      const row = world.oneOffs[index]
+      const row = world.rows.oneOffs[index]
       if (row && row.state !== 'ended') row.state = 'stopping'
     }),
   },
 )
 const misfortune = fc.oneof(
   named(fc.tuple(dynoName, fc.boolean()), 'kill', (world, [name, isRemoved]) => world.kill(name, isRemoved)),
+  named(fc.constant(''), 'reboot', (world) => world.reboot()),
   named(fc.nat(6), 'die after', (world, effects) => {
     world.deathsAt = [effects]
   }),
   named(fc.constantFrom(0, 5_000, 130_000), 'die for', (world, ms) => world.sleep(ms)),
 )
 const addOns = named(fc.boolean(), 'add-ons ready', (world, isReady) => {
-  world.addOnsReady = isReady
+  world.rows.addOnsReady = isReady
 })
 const destroy = named(fc.constant(''), 'destroy', (world) => {
-  world.destroyedAt = at(world.engine.now / 1000)
+  world.rows.destroyedAt = world.now()
 })
 const pause = named(fc.constantFrom(0, 10, 400, 3_000, 30_000, 130_000), 'wait', (world, ms) => world.advance(ms))
 
 /** A release that is overtaken while it boots, by one that fails sooner. */
 const overtaking = fc.tuple(
-  named(fc.constant({ ...good, bootMs: 4_003 }), 'deploy', (world, w) => world.deploy(w)),
+  named(fc.constant({ ...good, bootMs: 4_003 }), 'deploy', (world, w) => world.rows.deploy(w, world.now())),
   pause,
-  named(fc.constant<ReleaseWish>({ ...good, boots: ['crash'] }), 'config', (world, w) => world.setConfig(w)),
+  named(fc.constant<ReleaseWish>({ ...good, boots: ['crash'] }), 'config', (world, w) =>
+    world.rows.setConfig(w, world.now()),
+  ),
 )
 
 const history = fc
@@ -112,7 +115,7 @@ const history = fc
 function live(acts: readonly Act[], asksTwice = true): SimulatedWorld {
   const world = new SimulatedWorld()
   world.asksTwice = asksTwice
-  world.deploy(good)
+  world.rows.deploy(good, world.now())
   try {
     world.settle()
     for (const act of acts) {
@@ -135,14 +138,14 @@ t.test('every world settles, and runs what it should', async (t) => {
   fc.assert(
     fc.property(history, fc.option(destroy, { nil: undefined, freq: 4 }), (acts, last) => {
       const world = live(last ? [...acts, last] : acts)
-      world.addOnsReady = true
+      world.rows.addOnsReady = true
       world.settle()
       checkEnd(world)
       const rest = world.log.length
       world.advance(600_000)
       return world.log.length === rest
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   )
   t.pass('held')
 })
@@ -174,7 +177,7 @@ t.test('wherever the control plane dies, the end is the same', async (t) => {
             )
         }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   )
   t.pass('held')
 })

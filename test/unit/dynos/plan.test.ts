@@ -174,7 +174,7 @@ t.test('a new worker starts only when the old one is gone, and not before its re
   t.same(planOf({ ...done, dynos: [web, 'worker.1 v1 stopping'] }), [])
   t.same(planOf({ ...done, dynos: [web, 'worker.1 v1 exited'] }), [
     'start worker.1 v2: worker.1 of v2 is wanted, none found',
-    'remove w1v1a0: superseded',
+    'remove worker1v1a0: superseded',
   ])
 })
 
@@ -242,7 +242,7 @@ t.test('a destroyed app stops everything, its routes first, and then goes', asyn
     'stop web.1 v1: the app is destroyed',
   ])
   t.same(planOf({ ...destroyed, routes: 'no-web', dynos: ['web.1 v1 up stopping', 'worker.1 v1 exited'] }), [
-    'remove w1v1a0: superseded',
+    'remove worker1v1a0: superseded',
   ])
   t.same(planOf({ ...destroyed, routes: 'no-web', dynos: ['web.1 v1 up stopping'] }), [])
   t.same(planOf({ ...destroyed, routes: 'no-web' }), ['remove the app'])

@@ -167,7 +167,7 @@ export function dyno(text: string): ObservedDyno {
   const value = (key: string) => words.find((w) => w.startsWith(`${key}=`))?.slice(key.length + 1)
   const generation = value('gen')
   const attempt = Number(value('attempt') ?? 0)
-  const id = `${type[0]}${ordinal}v${version}${generation === undefined ? '' : `g${generation}`}a${attempt}`
+  const id = `${type === 'web' ? 'w' : type}${ordinal}v${version}${generation === undefined ? '' : `g${generation}`}a${attempt}`
   return {
     ...container(id, is('exited') ? 'exited' : is('created') ? 'created' : 'running', {
       ...(is('created') ? {} : { startedAt: at(Number(value('from') ?? 50)) }),

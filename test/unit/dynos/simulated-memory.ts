@@ -1,0 +1,88 @@
+/** What one control plane knows of the engine and forgets when it dies, and what it sees by it. */
+import type { ObservedApp, ObservedContainer, ObservedDyno } from '../../../server/dynos/observed.js'
+import { backendName, printRoutes } from '../../../server/dynos/routes.js'
+import type { AppRoutes } from '../../../server/model/route-table.js'
+import { never, type SimulatedContainer, type SimulatedEngine } from './simulated-engine.js'
+
+const drainTimeoutMs = 30_000
+/** From asking a dyno for the first time to its answer. */
+const answerMs = 8
+
+export class SimulatedMemory {
+  /** Told to stop → when it is killed. */
+  readonly stopping = new Map<string, number>()
+  readonly #up = new Set<string>()
+  readonly #asked = new Map<string, number>()
+  readonly #unrouted = new Map<string, number>()
+
+  constructor(
+    private readonly engine: SimulatedEngine,
+    readonly since: number,
+  ) {}
+
+  observe(routes: AppRoutes | undefined): ObservedApp {
+    const of = (kind: SimulatedContainer['kind']) => this.engine.all().filter((c) => c.kind === kind)
+    return {
+      dynos: of('dyno').map((c) => this.#observeDyno(c, isRouted(c, routes))),
+      oneOffs: of('one-off').map((c) => ({
+        ...view(c),
+        oneOffId: c.owner,
+        isStopping: this.stopping.has(c.containerId),
+      })),
+      releaseCommands: of('release').map((c) => ({ ...view(c), releaseId: c.owner })),
+      publishedRoutes: routes && printRoutes(routes),
+    }
+  }
+
+  #observeDyno(c: SimulatedContainer, isRouted: boolean): ObservedDyno {
+    const id = c.containerId
+    const isWeb = c.label.type === 'web'
+    const isRunning = c.state === 'running'
+    const isStopping = this.stopping.has(id)
+    if (isRouted) {
+      c.wasRouted = true
+      this.#up.add(id)
+    } else if (!this.#unrouted.has(id)) this.#unrouted.set(id, this.engine.now)
+    if (isRunning && isWeb) {
+      if (!this.#asked.has(id)) this.#asked.set(id, this.engine.now)
+      if (this.#answersAt(c) <= this.engine.now) this.#up.add(id)
+    }
+    return {
+      ...view(c),
+      ...c.label,
+      releaseId: c.owner,
+      size: 'Basic',
+      address: `10.0.0.${c.label.ordinal}`,
+      port: 5000 + c.label.version,
+      isUp: isRunning && (!isWeb || this.#up.has(id)),
+      isRouted,
+      isStopping,
+      isDrained: !isRunning || (!isRouted && !isStopping && this.#drainedAt(c) <= this.engine.now),
+    }
+  }
+
+  #answersAt(c: SimulatedContainer): number {
+    return Math.max(c.upAt, (this.#asked.get(c.containerId) ?? never) + answerMs)
+  }
+
+  /** Requests in flight take as long as the dyno takes to stop. */
+  #drainedAt(c: SimulatedContainer): number {
+    const inFlightMs = c.wasRouted ? Math.min(c.ms.stop, drainTimeoutMs) : 0
+    return (this.#unrouted.get(c.containerId) ?? never) + inFlightMs
+  }
+
+  /** When it will know more of a running container than now. */
+  newsAt(c: SimulatedContainer): number[] {
+    return [this.#answersAt(c), this.#drainedAt(c), this.stopping.get(c.containerId) ?? never]
+  }
+}
+
+export function isRouted(c: SimulatedContainer, routes: AppRoutes | undefined): boolean {
+  const name = backendName({ ...c, ...c.label })
+  return routes?.backends.some((b) => b.name === name) ?? false
+}
+
+function view(c: SimulatedContainer): ObservedContainer {
+  const { containerId, containerName, state, startedAt, endedAt, exitCode, oomKilled } = c
+  return { containerId, containerName, state, startedAt, endedAt, exitCode, oomKilled }
+}
