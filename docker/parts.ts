@@ -92,7 +92,7 @@ export async function ensureDatabase(engine: Engine, config: Config, image: stri
     ],
     tmpfs: { '/tmp': 'size=64m,mode=1777', '/run': 'size=1m,mode=1777' },
     readOnlyRoot: true,
-    restart: 'unless-stopped',
+    restart: 'always',
     stopSignal: 'SIGINT',
     limits: { memoryBytes: 512 * 1024 ** 2, cpus: 2, pids: 128, shmBytes: 64 * 1024 ** 2 },
   })
@@ -159,7 +159,7 @@ export async function ensureRouter(engine: Engine, config: Config, image: string
     mounts: [{ source: router.dir, target: router.dir }],
     tmpfs: { '/tmp': 'size=16m,mode=1777' },
     readOnlyRoot: true,
-    restart: 'unless-stopped',
+    restart: 'always',
     stopSignal: 'SIGUSR1',
     limits: { memoryBytes: 1024 ** 3, pids: 64 },
   })

@@ -67,7 +67,7 @@ export async function startControlPlaneContainer(
     init: true,
     // It owns files of several users below the data folder.
     capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_ADMIN'],
-    restart: 'unless-stopped',
+    restart: 'always',
     limits: { memoryBytes: 1024 ** 3, pids: 2048 },
   }
   await ensurePart(engine, spec)

@@ -44,7 +44,7 @@ export interface ContainerSpec {
   readonly init?: boolean
   readonly tty?: boolean
   readonly openStdin?: boolean
-  readonly restart?: 'no' | 'unless-stopped'
+  readonly restart?: 'no' | 'always'
   readonly stopSignal?: string
   readonly limits?: {
     readonly memoryBytes?: number

@@ -76,7 +76,7 @@ t.test('its container has no rights, no way out, and the limits of its plan', as
     MemorySwap: 512 * 1024 ** 2,
     NanoCpus: 1e9,
     PidsLimit: 104,
-    RestartPolicy: { Name: 'unless-stopped' },
+    RestartPolicy: { Name: 'always' },
   })
   t.equal(raw.Config.User, '999:999')
   t.same(Object.keys((raw.HostConfig.PortBindings as object | null) ?? {}), [], 'no port is published')

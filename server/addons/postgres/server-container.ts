@@ -74,7 +74,7 @@ export function serverContainer(facts: ServerFacts): ContainerSpec {
     ],
     readOnlyRoot: true,
     tmpfs: { '/tmp': 'size=16m,mode=1777', '/run': 'size=1m,mode=1777' },
-    restart: 'unless-stopped',
+    restart: 'always',
     // Fast shutdown: sessions are ended and a checkpoint is written.
     stopSignal: 'SIGINT',
     limits: {
