@@ -39,13 +39,7 @@ export async function createAddOn(platform: Platform, account: Account, app: App
     const addOn = await insertNewAddOn(tx, app, wish)
     const attachment = await attachWithin(tx, platform, app, addOn, wish.attachmentName)
     failpoint('add-on-create.before-release')
-    const release = await releaseWith(
-      tx,
-      app,
-      account,
-      await configVarsOf(tx, attachment),
-      `Attach ${attachment.name} (${addOn.name})`,
-    )
+    const release = await releaseOfAttachment(tx, app, account, attachment)
     failpoint('add-on-create.before-commit')
     return { addOn, release }
   })
@@ -120,6 +114,12 @@ function freeAttachmentName(addOn: AddOn, taken: ReadonlySet<string>): string {
   )
 }
 
+/** The release in which the app gets to know an attachment. */
+async function releaseOfAttachment(tx: Transaction, app: App, account: Account, attachment: Attachment) {
+  const vars = await configVarsOf(tx, attachment)
+  return releaseWith(tx, app, account, vars, `Attach ${attachment.name} (${attachment.addOnName})`)
+}
+
 async function releaseWith(
   tx: Transaction,
   app: App,
@@ -143,13 +143,7 @@ export async function attachAddOn(
     await lockLiveApp(tx, app)
     if (!(await findAddOn(tx, addOn.id))) throw notFound('add_on', 'add-on')
     const attachment = await attachWithin(tx, platform, app, addOn, name)
-    const release = await releaseWith(
-      tx,
-      app,
-      account,
-      await configVarsOf(tx, attachment),
-      `Attach ${attachment.name} (${addOn.name})`,
-    )
+    const release = await releaseOfAttachment(tx, app, account, attachment)
     failpoint('add-on-attach.before-commit')
     return { attachment, release }
   })

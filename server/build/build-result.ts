@@ -8,8 +8,6 @@ export interface ResultLayer {
   readonly isNew: boolean
   /** False: kept for the next build only, no part of the image. */
   readonly isLaunch: boolean
-  /** The same for every app that asks for it, such as a language runtime. */
-  readonly isShared: boolean
   readonly bytes: number
 }
 
@@ -84,7 +82,6 @@ function parseLayer(value: unknown): ResultLayer {
     key,
     isNew: layer.new === true,
     isLaunch: layer.launch !== false,
-    isShared: layer.shared === true,
     bytes: layer.new === true ? sizeOf(layer.bytes, `layer ${name}`) : 0,
   }
 }

@@ -1,5 +1,4 @@
 /** Stopping a dyno as Heroku does: SIGTERM to all its processes, so many seconds, then SIGKILL and R12. */
-import { labelNames } from '../model/labels.js'
 import type { LoopContext } from './loop-context.js'
 
 /** Returns at once; the container ends in the background, and the loop is nudged when it has. */
@@ -53,9 +52,4 @@ async function stopGently(
   })
   context.appLog(appId, { source: 'heroku', dyno: container.dyno, text: 'Stopping remaining processes with SIGKILL' })
   await engine.killContainer(id, 'SIGKILL')
-}
-
-/** The container's app and dyno by its labels, for those who only have an event. */
-export function appOfLabels(labels: Readonly<Record<string, string>>): string | undefined {
-  return labels[labelNames.app]
 }

@@ -33,8 +33,8 @@ t.test('a build says what it made', async (t) => {
     processTypes: { web: 'gunicorn', release: 'migrate' },
     addOns: ['heroku-postgresql', 'heroku-postgresql:mini'],
     layers: [
-      { name: 'python', path: 'app/.heroku/python', key, isNew: true, isLaunch: true, isShared: true, bytes: 100 },
-      { name: 'deps', path: 'app/.heroku/deps', key: 'none', isNew: false, isLaunch: false, isShared: false, bytes: 0 },
+      { name: 'python', path: 'app/.heroku/python', key, isNew: true, isLaunch: true, bytes: 100 },
+      { name: 'deps', path: 'app/.heroku/deps', key: 'none', isNew: false, isLaunch: false, bytes: 0 },
     ],
     cacheChanged: true,
     appBytes: 900,
