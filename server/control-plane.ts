@@ -156,6 +156,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     releaseNews,
     dynoNetwork: { name: networks.dynos, subnet: subnetPlan(config.subnets).dynos },
     stopping: new Set(),
+    letGoAt: new Map(),
+    machineCpus: (await engine.info()).cpus,
     appLog: platform.appLog,
     nudge: platform.nudge,
     ensureOwnNetwork: async (app) => (await ensureAppNetwork(engine, config, app)).name,

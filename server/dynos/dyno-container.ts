@@ -23,14 +23,14 @@ export interface DynoContext {
 }
 
 /**
- * Sources what buildpacks left and the app's own profile, then becomes the command. The command is an argument of its own,
+ * Sources what buildpacks left and the app's own profile, then becomes the command; held, it first waits for a line. The command is an argument of its own,
  * never part of this text.
  */
 const launcher =
-  'cd /app; shopt -s nullglob; for file in .profile.d/*.sh; do . "$file"; done; shopt -u nullglob; if [ -r .profile ]; then . ./.profile; fi; unset file; exec bash -c "$1"'
+  'if [ "${2-}" = held ]; then read -r _ || exit; exec </dev/null; fi; cd /app; shopt -s nullglob; for file in .profile.d/*.sh; do . "$file"; done; shopt -u nullglob; if [ -r .profile ]; then . ./.profile; fi; unset file; exec bash -c "$1"'
 
-export function launchCommand(command: string): string[] {
-  return ['bash', '--norc', '-c', launcher, 'bash', command]
+export function launchCommand(command: string, isHeld = false): string[] {
+  return ['bash', '--norc', '-c', launcher, 'bash', command, ...(isHeld ? ['held'] : [])]
 }
 
 /** The shared network's nth address, after the first 256; every other address is used before one comes back. */
@@ -74,6 +74,12 @@ export function oneOffContainerName(
 
 const caFile = '/etc/paas-ca-bundle.pem'
 
+/** How a web dyno gets up: whether it waits to be let go, and the processors it may use until it is up. */
+export interface Boot {
+  readonly isHeld: boolean
+  readonly cpus: number
+}
+
 interface Launch {
   readonly name: string
   readonly dyno: string
@@ -84,6 +90,7 @@ interface Launch {
   readonly env?: Readonly<Record<string, string>>
   readonly tty?: boolean
   readonly openStdin?: boolean
+  readonly boot?: Boot
 }
 
 /** Heroku's dyno metadata, which apps show as their version. */
@@ -112,7 +119,7 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
   return {
     name: launch.name,
     image: launch.release.slug?.imageReference ?? '',
-    command: launchCommand(launch.command),
+    command: launchCommand(launch.command, launch.boot?.isHeld),
     env: {
       ...(ca ? { SSL_CERT_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile, REQUESTS_CA_BUNDLE: caFile } : {}),
       ...pgEnvironment(context.configVars, context.databases),
@@ -142,9 +149,10 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
     init: true,
     ...(launch.tty === undefined ? {} : { tty: launch.tty }),
     ...(launch.openStdin === undefined ? {} : { openStdin: launch.openStdin }),
+    ...(launch.boot?.isHeld ? { openStdin: true, keepStdin: true } : {}),
     limits: {
       memoryBytes: size.memoryBytes,
-      cpus: size.cpus,
+      cpus: Math.max(size.cpus, launch.boot?.cpus ?? 0),
       pids: size.pids,
       openFiles: 16_384,
       fileSizeBytes: config.dynos.diskBytes,
@@ -158,6 +166,7 @@ export function formationContainer(
   context: DynoContext,
   wanted: WantedDyno,
   attempt: number,
+  boot: Boot,
   subnet: string,
 ): ContainerSpec {
   return spec(
@@ -173,7 +182,9 @@ export function formationContainer(
         [labelNames.type]: wanted.type,
         [labelNames.generation]: wanted.generation,
         [labelNames.attempt]: String(attempt),
+        ...(boot.isHeld ? { [labelNames.held]: 'yes' } : {}),
       },
+      ...(wanted.type === 'web' ? { boot } : {}),
     },
     subnet,
   )

@@ -4,6 +4,7 @@
  */
 import { type ContainerSpec, EngineError } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
+import { findDynoSize } from '../model/formation.js'
 import { moveOneOff, nextDynoAddress } from '../store/dynos.js'
 import { removeApp } from '../store/apps.js'
 import { moveReleaseCommand, readConfigVars, settleRelease, settleSuperseded } from '../store/releases.js'
@@ -11,6 +12,7 @@ import { crashSentence, lateSentence } from './boot-fault.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { type DynoContext, formationContainer, oneOffContainer, releaseContainer } from './dyno-container.js'
 import type { LoopContext } from './loop-context.js'
+import type { ObservedDyno } from './observed.js'
 import type { ReleaseFault, Step } from './plan.js'
 import { settleReleaseCommand } from './release-command.js'
 import { recentOutput } from './recent-output.js'
@@ -45,6 +47,13 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
       return
     case 'start-dyno':
       return startDyno(context, desired, step)
+    case 'let-go-dyno':
+      return letGo(context, desired, step.dyno)
+    case 'limit-dyno':
+      failpoint('dyno.before-limit')
+      await context.engine.limitCpus(step.dyno.containerId, findDynoSize(step.dyno.size).cpus)
+      failpoint('dyno.limited')
+      return
     case 'settle-release':
       return settle(context, step.release, step.status, step.fault)
     case 'publish-routes':
@@ -117,16 +126,33 @@ async function startDyno(context: LoopContext, desired: DesiredApp, step: StepOf
   const { wanted } = step
   const dynos = await dynoContext(context, desired, wanted.release)
   failpoint('dyno.before-create')
-  const id = await createOnce(context, formationContainer(dynos, wanted, step.attempt, context.dynoNetwork.subnet))
+  const boot = { isHeld: step.isHeld, cpus: context.machineCpus }
+  const spec = formationContainer(dynos, wanted, step.attempt, boot, context.dynoNetwork.subnet)
+  const id = await createOnce(context, spec)
   failpoint('dyno.created')
-  context.appLog(desired.app.id, {
-    source: 'heroku',
-    dyno: wanted.dyno,
-    text: `Starting process with command \`${wanted.command}\``,
-  })
+  if (!step.isHeld) sayStarting(context, desired, wanted.dyno, wanted.command)
   await context.engine.startContainer(id)
   failpoint('dyno.started')
   context.output.follow({ id, appId: desired.app.id, dyno: wanted.dyno, source: 'app' })
+}
+
+/** Its command is started now. A line more to one that was let go before goes nowhere. */
+async function letGo(context: LoopContext, desired: DesiredApp, dyno: ObservedDyno): Promise<void> {
+  failpoint('dyno.before-let-go')
+  const release = [desired.target, desired.current].find((r) => r?.id === dyno.releaseId)
+  sayStarting(context, desired, dyno.dyno, release?.processTypes[dyno.type] ?? '')
+  context.letGoAt.set(dyno.containerId, new Date())
+  try {
+    await context.engine.writeInput(dyno.containerId, '\n')
+  } catch (error) {
+    context.letGoAt.delete(dyno.containerId)
+    throw error
+  }
+  failpoint('dyno.let-go')
+}
+
+function sayStarting(context: LoopContext, desired: DesiredApp, dyno: string, command: string): void {
+  context.appLog(desired.app.id, { source: 'heroku', dyno, text: `Starting process with command \`${command}\`` })
 }
 
 async function settle(

@@ -37,6 +37,9 @@ export interface LoopContext {
   readonly dynoNetwork: { readonly name: string; readonly subnet: string }
   /** Containers told to stop by this process. */
   readonly stopping: Set<string>
+  /** Held dynos that this process has let go, and when. */
+  readonly letGoAt: Map<string, Date>
+  readonly machineCpus: number
   appLog(appId: string, line: { readonly source: 'app' | 'heroku'; readonly dyno: string; readonly text: string }): void
   nudge(appId: string): void
   /** Makes the app's private network if need be and returns its name. */

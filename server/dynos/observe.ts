@@ -1,5 +1,6 @@
 /** Looks at what runs of one app. Remembers only what can't change: how an ended container ended. */
 import type { Container, ContainerDetail, Engine } from '../engine/engine.js'
+import { findDynoSize } from '../model/formation.js'
 import { labelNames } from '../model/labels.js'
 import type { BootChecks } from './boot-check.js'
 import type { ObservedApp, ObservedContainer, ObservedDyno } from './observed.js'
@@ -14,10 +15,14 @@ export interface ObserveOptions {
   readonly drainTimeoutMs: number
   /** Containers this control plane has told to stop. */
   readonly stopping: ReadonlySet<string>
+  /** Held dynos that it has let go, and when. */
+  readonly letGoAt: Map<string, Date>
 }
 
 export interface Observer {
   observe(appId: string, host: string, now: Date): Promise<ObservedApp>
+  /** Its limits have changed: the engine is asked again. */
+  forgetLimits(containerId: string): void
   /** App ids of all labelled containers, rows or not. */
   appsWithContainers(): Promise<string[]>
 }
@@ -46,6 +51,7 @@ export function createObserver(options: ObserveOptions): Observer {
     appId: string,
     base: ObservedContainer,
     container: Container,
+    cpus: number,
     host: string,
     now: Date,
   ): Promise<ObservedDyno> => {
@@ -60,9 +66,13 @@ export function createObserver(options: ObserveOptions): Observer {
     // A dyno in the table answered before this process began; it is not asked again.
     if (isRouted) bootChecks.markUp(container.id)
     const isStopping = options.stopping.has(container.id)
-    const isUp = isRunning && (type !== 'web' || bootChecks.isUp({ containerId: container.id, address, port, host }))
+    const letGoAt = options.letGoAt.get(container.id)
+    const isHeld = label(labelNames.held) === 'yes' && isRunning && letGoAt === undefined && !isRouted
+    const isUp =
+      isRunning && !isHeld && (type !== 'web' || bootChecks.isUp({ containerId: container.id, address, port, host }))
     return {
       ...base,
+      startedAt: isHeld ? undefined : (letGoAt ?? base.startedAt),
       dyno,
       type,
       ordinal: Number(dyno.split('.')[1]),
@@ -76,6 +86,8 @@ export function createObserver(options: ObserveOptions): Observer {
       isUp,
       isRouted,
       isStopping,
+      isHeld,
+      isBoosted: isRunning && cpus > findDynoSize(label(labelNames.size)).cpus,
       isDrained: isRouted || !isRunning || isStopping ? !isRunning : await drained(appId, name, container.id, now),
     }
   }
@@ -99,7 +111,7 @@ export function createObserver(options: ObserveOptions): Observer {
           oomKilled: detail.oomKilled,
         }
         const kind = container.labels[labelNames.kind]
-        if (kind === 'dyno') dynos.push(await toDyno(appId, base, container, host, now))
+        if (kind === 'dyno') dynos.push(await toDyno(appId, base, container, detail.cpus, host, now))
         else if (kind === 'one-off')
           oneOffs.push({
             ...base,
@@ -112,6 +124,7 @@ export function createObserver(options: ObserveOptions): Observer {
       forgetGone(appId, new Set(found.map((c) => c.id)))
       return { dynos, oneOffs, releaseCommands, publishedRoutes: routes.published(appId) }
     },
+    forgetLimits: (containerId) => void details.delete(containerId),
     async appsWithContainers() {
       const all = await engine.listContainers({ [labelNames.instance]: options.instance, [labelNames.app]: '' })
       return [...new Set(all.map((c) => c.labels[labelNames.app] ?? ''))].filter((id) => id !== '')
@@ -124,6 +137,7 @@ export function createObserver(options: ObserveOptions): Observer {
       if (detail.labels[labelNames.app] !== appId || present.has(id)) continue
       details.delete(id)
       unroutedSince.delete(id)
+      options.letGoAt.delete(id)
       bootChecks.forget(id)
     }
   }

@@ -31,6 +31,10 @@ export interface ObservedDyno extends ObservedContainer {
   readonly isDrained: boolean
   /** Told to stop by this control plane. */
   readonly isStopping: boolean
+  /** Its command has not been started: it waits for its release's command to end. */
+  readonly isHeld: boolean
+  /** It may use more of the processors than its size says, for the time of its boot. */
+  readonly isBoosted: boolean
 }
 
 export interface ObservedOneOff extends ObservedContainer {

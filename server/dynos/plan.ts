@@ -11,6 +11,7 @@
 import type { AppRoutes } from '../model/route-table.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { dynoKey, hasEnded, type ObservedApp, type ObservedDyno, type ObservedOneOff } from './observed.js'
+import { type BootStep, isCommandRunning, isHeldBack, isHeldInVain, planBoots } from './plan-boot.js'
 import { planOneOffs, type OneOffStep } from './plan-one-offs.js'
 import { planReleaseCommands, type ReleaseCommandStep } from './plan-release-commands.js'
 import { appRoutes, printRoutes } from './routes.js'
@@ -34,7 +35,14 @@ export const steadyAfterMs = 300_000
 export type Step =
   | ReleaseCommandStep
   | { readonly kind: 'remove-container'; readonly containerId: string; readonly name: string; readonly cause: string }
-  | { readonly kind: 'start-dyno'; readonly wanted: WantedDyno; readonly attempt: number; readonly cause: string }
+  | {
+      readonly kind: 'start-dyno'
+      readonly wanted: WantedDyno
+      readonly attempt: number
+      readonly isHeld: boolean
+      readonly cause: string
+    }
+  | BootStep
   | {
       readonly kind: 'settle-release'
       readonly release: RunnableRelease
@@ -56,6 +64,11 @@ export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limi
   const steps = [
     ...planReleaseCommands(desired, observed, now, limits),
     ...startSteps(desired, observed, wanted, now, limits),
+    ...planBoots(
+      desired,
+      [...wanted.rollout, ...wanted.current].map((w) => latestOf(w, observed)),
+      observed.dynos,
+    ),
     ...lateSteps(desired, observed, wanted, now, limits),
     ...outcomeSteps(desired, observed, now, limits),
     ...routeSteps(desired, observed, wanted),
@@ -69,7 +82,7 @@ export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limi
 interface WantedNow {
   /** The formation on the current release. */
   readonly current: readonly WantedDyno[]
-  /** While the target is rolled out: its web dynos, beside the current ones. */
+  /** While the target is rolled out, and before that while its command runs: its web dynos, beside the current ones. */
   readonly rollout: readonly WantedDyno[]
 }
 
@@ -79,7 +92,8 @@ function isRollingOut(desired: DesiredApp): boolean {
 }
 
 function wantedNow(desired: DesiredApp): WantedNow {
-  const rollout = isRollingOut(desired) ? wantedDynos(desired, desired.target).filter((w) => w.type === 'web') : []
+  const isComing = isRollingOut(desired) || isHeldBack(desired)
+  const rollout = isComing ? wantedDynos(desired, desired.target).filter((w) => w.type === 'web') : []
   return { current: wantedDynos(desired, desired.current), rollout }
 }
 
@@ -108,6 +122,8 @@ function startSteps(
     const isCurrents = dyno.release.id === desired.current?.id
     // A target waits for add-ons that came with it; the current release has had all of its own.
     if (!isCurrents && !desired.addOnsReady) continue
+    const isHeld = !isCurrents && isHeldBack(desired)
+    if (isHeld && !isCommandRunning(desired, observed)) continue
     const older = observed.dynos.filter((d) => d.dyno === dyno.dyno && !isOf(dyno, d) && !hasEnded(d))
     // A worker waits until its older copy is gone: two clocks or two consumers can do harm.
     if (dyno.type !== 'web' && older.length > 0) continue
@@ -116,11 +132,12 @@ function startSteps(
     if (dyno.type === 'web' && isRestart && restarting) continue
     if (latest === undefined || latest.state === 'created') {
       const cause = `${dyno.dyno} of v${dyno.release.version} is wanted, ${latest ? 'made but not started' : 'none found'}`
-      steps.push({ kind: 'start-dyno', wanted: dyno, attempt: latest?.attempt ?? 0, cause })
+      steps.push({ kind: 'start-dyno', wanted: dyno, attempt: latest?.attempt ?? 0, isHeld, cause })
       restarting ||= dyno.type === 'web'
     }
     // A crash during the rollout fails the release; only a current release's dyno is started again.
     else if (isCurrents) steps.push(...restartCrashed(dyno, latest, now, limits))
+    else if (isHeldBack(desired)) steps.push(removal(latest, 'it ended before its command was started'))
   }
   return steps
 }
@@ -134,7 +151,7 @@ function restartCrashed(wanted: WantedDyno, ended: ObservedDyno, now: Date, limi
   if (now.getTime() < endedAt + waitMs) return []
   if (wasSteady) return [removal(ended, 'it ran steadily before it ended')]
   const cause = `crashed ${ended.attempt + 1} times, waited ${waitMs} ms`
-  return [{ kind: 'start-dyno', wanted, attempt: ended.attempt + 1, cause }]
+  return [{ kind: 'start-dyno', wanted, attempt: ended.attempt + 1, isHeld: false, cause }]
 }
 
 function isAlive(dyno: ObservedDyno): boolean {
@@ -142,7 +159,7 @@ function isAlive(dyno: ObservedDyno): boolean {
 }
 
 function isBooting(dyno: ObservedDyno | undefined): boolean {
-  return dyno !== undefined && isAlive(dyno) && !dyno.isUp
+  return dyno !== undefined && isAlive(dyno) && !dyno.isUp && !dyno.isHeld
 }
 
 function isLate(dyno: ObservedDyno, now: Date, limits: PlanLimits): boolean {
@@ -202,6 +219,7 @@ function stopSteps(desired: DesiredApp, observed: ObservedApp, wanted: WantedNow
     if (match !== undefined && latestOf(match, observed)?.containerId === dyno.containerId) continue
     if (!isAlive(dyno)) steps.push(removal(dyno, match ? 'a later attempt replaced it' : 'superseded'))
     else if (dyno.isRouted || dyno.isStopping || isStillNeeded(dyno, desired, observed, wanted)) continue
+    else if (isHeldInVain(dyno, desired)) steps.push(removal(dyno, 'its release failed before its command was started'))
     else if (isUnsettled(dyno, desired)) steps.push(removal(dyno, 'overtaken before it served'))
     else if (dyno.type !== 'web' || dyno.isDrained)
       steps.push({ kind: 'stop-dyno', dyno, cause: stopCause(desired, dyno) })
@@ -240,7 +258,10 @@ export function printStep(step: Step): string {
     case 'settle-release-command':
       return `${step.kind} v${step.release.version}${step.isLate ? ': late' : ''}`
     case 'start-dyno':
-      return `start ${step.wanted.dyno} v${step.wanted.release.version}: ${step.cause}`
+      return `start ${step.wanted.dyno} v${step.wanted.release.version}${step.isHeld ? ', held' : ''}: ${step.cause}`
+    case 'let-go-dyno':
+    case 'limit-dyno':
+      return `${step.kind.slice(0, -'-dyno'.length)} ${step.dyno.dyno} v${step.dyno.version}`
     case 'settle-release':
       return `settle v${step.release.version} ${step.status}${step.fault ? `: ${step.fault.kind}${'dyno' in step.fault ? ` ${step.fault.dyno.dyno}` : ''}` : ''}`
     case 'publish-routes':

@@ -36,6 +36,7 @@ export function createReconciler(context: LoopContext): Reconciler {
     routes: context.routes,
     drainTimeoutMs: context.config.dynos.drainTimeoutMs,
     stopping: context.stopping,
+    letGoAt: context.letGoAt,
   })
   const sightings = createSightings(context)
   const queue = createQueue(context.config.dynos.passConcurrency)
@@ -112,6 +113,7 @@ export function createReconciler(context: LoopContext): Reconciler {
     const starts = steps.filter((s) => s.kind === 'start-dyno')
     for (const step of steps.filter((s) => s.kind !== 'start-dyno')) await execute(context, desired, step)
     const results = await Promise.allSettled(starts.map((step) => execute(context, desired, step)))
+    for (const step of steps) if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
     const failed = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
     if (failed) throw failed.reason
   }

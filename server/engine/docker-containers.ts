@@ -37,7 +37,7 @@ export function createDocument(spec: ContainerSpec): Docker.ContainerCreateOptio
     Labels: { ...spec.labels },
     Tty: spec.tty ?? false,
     OpenStdin: spec.openStdin ?? false,
-    StdinOnce: spec.openStdin ?? false,
+    StdinOnce: (spec.openStdin ?? false) && !spec.keepStdin,
     HostConfig: {
       NetworkMode: first === undefined ? (spec.network as string) : first.network,
       Binds: (spec.mounts ?? []).map((m) => `${m.source}:${m.target}${m.readOnly ? ':ro' : ''}`),
@@ -99,6 +99,7 @@ export function toContainerDetail(raw: Docker.ContainerInspectInfo): ContainerDe
     env: raw.Config.Env ?? [],
     tty: raw.Config.Tty,
     restartCount: raw.RestartCount ?? 0,
+    cpus: (raw.HostConfig?.NanoCpus ?? 0) / 1e9,
     raw,
   }
 }

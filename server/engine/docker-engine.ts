@@ -5,7 +5,7 @@
 import Docker from 'dockerode'
 import { createDocument, labelFilter, networkEndpoint, toContainer, toContainerDetail } from './docker-containers.js'
 import { imageCalls } from './docker-images.js'
-import { attachTo, execIn, followContainerLogs, followEventsOnce } from './docker-streams.js'
+import { attachTo, execIn, followContainerLogs, followEventsOnce, writeTo } from './docker-streams.js'
 import { type Engine, EngineError, type Network } from './engine.js'
 import { calling, engineError, settling, statusOf } from './engine-error.js'
 
@@ -66,6 +66,11 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
       calling('listing containers', async () =>
         (await docker.listContainers({ all: true, filters: labelFilter(labels) })).map(toContainer),
       ),
+    writeInput: (id, text) => calling(`writing to container ${id}`, () => writeTo(docker, id, text)),
+    limitCpus: (id, cpus) =>
+      calling(`limiting container ${id}`, async () => {
+        await container(id).update({ NanoCpus: Math.round(cpus * 1e9) })
+      }),
     waitContainer: (id, o = {}) =>
       calling(`waiting for container ${id}`, async () => {
         const ended = await container(id).wait({ condition: o.next ? 'next-exit' : 'not-running' })

@@ -49,6 +49,18 @@ export async function attachTo(
   return processStreams(stream as unknown as Duplex, options.tty)
 }
 
+/** Resolves when the engine has taken the text; the input stays open. */
+export async function writeTo(docker: Docker, id: string, text: string): Promise<void> {
+  const stream = (await docker
+    .getContainer(id)
+    .attach({ stream: true, stdin: true, hijack: true })) as unknown as Duplex
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve))
+  stream.on('error', () => stream.destroy())
+  stream.resume()
+  stream.end(text)
+  await closed
+}
+
 export async function execIn(docker: Docker, id: string, spec: ExecSpec): Promise<ExecSession> {
   const exec = await docker.getContainer(id).exec({
     Cmd: [...spec.command],

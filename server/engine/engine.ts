@@ -44,6 +44,8 @@ export interface ContainerSpec {
   readonly init?: boolean
   readonly tty?: boolean
   readonly openStdin?: boolean
+  /** With `openStdin`: its input stays open for any number of writers, one after the other. */
+  readonly keepStdin?: boolean
   readonly restart?: 'no' | 'always'
   readonly stopSignal?: string
   readonly limits?: {
@@ -88,6 +90,8 @@ export interface ContainerDetail extends Container {
   readonly env: readonly string[]
   readonly tty: boolean
   readonly restartCount: number
+  /** Of the machine's processors; 0: no limit. */
+  readonly cpus: number
   /** The engine's own inspect document, for checks that look at every field. */
   readonly raw: unknown
 }
@@ -244,6 +248,10 @@ export interface Engine {
   findContainer(idOrName: string): Promise<ContainerDetail | undefined>
   /** All containers, ended ones too, that carry every label given. */
   listContainers(labels: Labels): Promise<Container[]>
+  /** Writes to the input of a running container; one that isn't running throws. */
+  writeInput(id: string, text: string): Promise<void>
+  /** Changes the processor limit of a container while it runs. */
+  limitCpus(id: string, cpus: number): Promise<void>
   /** Resolves with the exit code once it is not running; with `next`, of its next end, so it can be asked before the start. */
   waitContainer(id: string, options?: { readonly next?: boolean }): Promise<number>
   /** Attach before start, so that no output is lost. */

@@ -11,6 +11,8 @@ export const labelNames = {
   /** Which restart request this dyno answers: `0`, or its time in milliseconds. */
   generation: 'paas.generation',
   attempt: 'paas.attempt',
+  /** `yes`: its command waits until it is let go. */
+  held: 'paas.held',
   size: 'paas.size',
   address: 'paas.address',
   port: 'paas.port',

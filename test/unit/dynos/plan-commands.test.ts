@@ -10,7 +10,7 @@ t.test('a release command runs before the rollout: made, started, settled, remov
   t.same(planOf(waiting), ['create-release-command v2'])
   t.same(planOf({ ...waiting, commands: [command(2, 'created')] }), ['start-release-command v2'])
   const started = { ...serving, target: withCommand(2, 'started') }
-  t.same(planOf({ ...started, commands: [command(2, 'running')] }), [])
+  t.same(planOf({ ...started, dynos: [...serving.dynos, 'web.1 v2 held'], commands: [command(2, 'running')] }), [])
   t.same(planOf({ ...started, commands: [command(2, 'exited')] }), ['settle-release-command v2'])
   const succeeded = { ...serving, target: withCommand(2, 'succeeded') }
   t.same(planOf({ ...succeeded, commands: [command(2, 'exited')] }), [
@@ -18,6 +18,36 @@ t.test('a release command runs before the rollout: made, started, settled, remov
     'start web.1 v2: web.1 of v2 is wanted, none found',
   ])
   t.same(planOf({ ...succeeded, dynos: [...serving.dynos, 'web.1 v2 up'] }), ['settle v2 succeeded'])
+})
+
+t.test('while a release command runs its web dynos are made ready, and run nothing before it ended well', async (t) => {
+  const started = { ...serving, target: withCommand(2, 'started'), commands: [command(2, 'running')] }
+  const ready = [...serving.dynos, 'web.1 v2 held']
+  t.same(planOf(started), ['start web.1 v2, held: web.1 of v2 is wanted, none found'])
+  t.same(planOf({ ...started, dynos: ready, now: 500 }), [], 'it is not late')
+  t.same(planOf({ ...started, dynos: ready, commands: [command(2, 'exited')] }), ['settle-release-command v2'])
+  t.same(planOf({ ...started, dynos: [...serving.dynos, 'web.1 v2 exited'] }), [
+    'remove w1v2a0: it ended before its command was started',
+  ])
+  const succeeded = { ...serving, target: withCommand(2, 'succeeded') }
+  t.same(planOf({ ...succeeded, dynos: ready }), ['let-go web.1 v2'])
+  t.same(planOf({ ...serving, target: v1, dynos: ready }), [
+    'remove w1v2a0: its release failed before its command was started',
+  ])
+  t.same(planOf({ ...serving, target: withCommand(3, 'waiting'), dynos: ready }), [
+    'create-release-command v3',
+    'remove w1v2a0: its release failed before its command was started',
+  ])
+  t.same(planOf({ current: release(2), dynos: ['web.1 v1 up routed', 'web.1 v2 held'] }), ['let-go web.1 v2'])
+  t.same(planOf({ current: v1, dynos: ['web.1 v1 up routed', 'web.2 v1 held draining'] }), [], 'it may have served')
+})
+
+t.test('a web dyno is limited to its size once it is up', async (t) => {
+  t.same(planOf({ current: v1, dynos: ['web.1 v1 up routed boosted'] }), ['limit web.1 v1'])
+  t.same(
+    planOf({ current: v1, target: withCommand(2, 'succeeded'), dynos: [...serving.dynos, 'web.1 v2 boosted'] }),
+    [],
+  )
 })
 
 t.test('a release command waits for add-ons that are still being made', async (t) => {
@@ -42,8 +72,9 @@ t.test('a release command that may have run is never run again', async (t) => {
 
 t.test('a release command that runs too long is given up', async (t) => {
   const running = { ...serving, target: withCommand(2, 'started'), commands: [command(2, 'running', 0)] }
-  t.same(planOf({ ...running, now: 600 }), [])
-  t.same(planOf({ ...running, now: 601 }), ['settle-release-command v2: late'])
+  t.same(planOf({ ...running, now: 600 }), ['start web.1 v2, held: web.1 of v2 is wanted, none found'])
+  const [settle] = planOf({ ...running, now: 601 })
+  t.same(settle, 'settle-release-command v2: late')
   t.same(planOf({ ...running, target: withCommand(2, 'failed'), now: 601 }), [
     'remove release-v2: its end is recorded',
     'settle v2 failed',

@@ -20,6 +20,10 @@ export interface SimulatedContainer extends Mutable<ObservedContainer> {
   readonly naturalExit: number
   upAt: number
   endAt: number
+  /** It waits for somebody to let it go before its command starts. */
+  readonly isGated: boolean
+  isLetGo: boolean
+  isBoosted: boolean
   /** SIGTERM has been sent to it. */
   isTold: boolean
   wasRouted: boolean
@@ -29,6 +33,7 @@ export const never = Number.POSITIVE_INFINITY
 
 export type ContainerWish = Pick<SimulatedContainer, 'kind' | 'containerName' | 'owner' | 'ms' | 'naturalExit'> & {
   readonly label?: SimulatedContainer['label'] | undefined
+  readonly isGated?: boolean
 }
 
 export class SimulatedEngine {
@@ -68,6 +73,9 @@ export class SimulatedEngine {
       oomKilled: false,
       upAt: never,
       endAt: never,
+      isGated: wish.isGated ?? false,
+      isLetGo: false,
+      isBoosted: wish.label?.type === 'web',
       isTold: false,
       wasRouted: false,
     })
@@ -85,6 +93,17 @@ export class SimulatedEngine {
     if (c.kind !== 'dyno' && runs > 1) throw new Violation(`${c.containerName} runs a second time`)
     c.state = 'running'
     c.startedAt = at(this.now / 1000)
+    if (!c.isGated) this.#boot(c)
+  }
+
+  /** The gate of a container that waits is opened; once it is, opening it again does nothing. */
+  letGo(c: SimulatedContainer): void {
+    if (c.state !== 'running' || !c.isGated || c.isLetGo) return
+    c.isLetGo = true
+    this.#boot(c)
+  }
+
+  #boot(c: SimulatedContainer): void {
     c.upAt = this.now + c.ms.up
     c.endAt = this.now + c.ms.end
   }
@@ -92,7 +111,7 @@ export class SimulatedEngine {
   /** SIGTERM; every third dyno ignores it. */
   terminate(c: SimulatedContainer): void {
     c.isTold = true
-    if (c.label.ordinal % 3 !== 0) c.endAt = Math.min(c.endAt, this.now + c.ms.stop)
+    if (c.label.ordinal % 3 !== 0 || (c.isGated && !c.isLetGo)) c.endAt = Math.min(c.endAt, this.now + c.ms.stop)
   }
 
   end(c: SimulatedContainer, exitCode: number): void {

@@ -2,15 +2,18 @@
 import type { ObservedApp, ObservedContainer, ObservedDyno } from '../../../server/dynos/observed.js'
 import { backendName, printRoutes } from '../../../server/dynos/routes.js'
 import type { AppRoutes } from '../../../server/model/route-table.js'
+import { at, limits } from './situation.js'
 import { never, type SimulatedContainer, type SimulatedEngine } from './simulated-engine.js'
 
 const drainTimeoutMs = 30_000
+const { bootTimeoutMs } = limits
 /** From asking a dyno for the first time to its answer. */
 const answerMs = 8
 
 export class SimulatedMemory {
   /** Told to stop → when it is killed. */
   readonly stopping = new Map<string, number>()
+  readonly letGoAt = new Map<string, Date>()
   readonly #up = new Set<string>()
   readonly #asked = new Map<string, number>()
   readonly #unrouted = new Map<string, number>()
@@ -39,22 +42,27 @@ export class SimulatedMemory {
     const isWeb = c.label.type === 'web'
     const isRunning = c.state === 'running'
     const isStopping = this.stopping.has(id)
+    const letGoAt = this.letGoAt.get(id)
+    const isHeld = c.isGated && isRunning && letGoAt === undefined && !isRouted
     if (isRouted) {
       c.wasRouted = true
       this.#up.add(id)
     } else if (!this.#unrouted.has(id)) this.#unrouted.set(id, this.engine.now)
-    if (isRunning && isWeb) {
+    if (isRunning && isWeb && !isHeld) {
       if (!this.#asked.has(id)) this.#asked.set(id, this.engine.now)
       if (this.#answersAt(c) <= this.engine.now) this.#up.add(id)
     }
     return {
       ...view(c),
       ...c.label,
+      startedAt: isHeld ? undefined : (letGoAt ?? c.startedAt),
       releaseId: c.owner,
       size: 'Basic',
       address: `10.0.0.${c.label.ordinal}`,
       port: 5000 + c.label.version,
-      isUp: isRunning && (!isWeb || this.#up.has(id)),
+      isUp: isRunning && !isHeld && (!isWeb || this.#up.has(id)),
+      isHeld,
+      isBoosted: isRunning && c.isBoosted,
       isRouted,
       isStopping,
       isDrained: !isRunning || (!isRouted && !isStopping && this.#drainedAt(c) <= this.engine.now),
@@ -73,7 +81,13 @@ export class SimulatedMemory {
 
   /** When it will know more of a running container than now. */
   newsAt(c: SimulatedContainer): number[] {
-    return [this.#answersAt(c), this.#drainedAt(c), this.stopping.get(c.containerId) ?? never]
+    const letGoAt = this.letGoAt.get(c.containerId)
+    return [
+      ...(letGoAt === undefined ? [] : [letGoAt.getTime() - at(0).getTime() + bootTimeoutMs + 1]),
+      this.#answersAt(c),
+      this.#drainedAt(c),
+      this.stopping.get(c.containerId) ?? never,
+    ]
   }
 }
 

@@ -52,10 +52,18 @@ export class SimulatedSteps {
         const label = { dyno, type, ordinal, version: release.version, generation, attempt: step.attempt }
         const name = `${dyno}-v${release.version}-${generation}-${step.attempt}`
         return [
-          () => this.#create('dyno', name, release.id, this.rows.release(release), label),
+          () => this.#create('dyno', name, release.id, this.rows.release(release), label, 0, step.isHeld),
           () => this.engine.start(this.#named(name)),
         ]
       }
+      case 'let-go-dyno':
+        return [() => this.#letGo(step.dyno.containerId)]
+      case 'limit-dyno':
+        return [
+          () => {
+            this.#container(step.dyno.containerId).isBoosted = false
+          },
+        ]
       case 'settle-release':
         return [
           () => {
@@ -105,6 +113,7 @@ export class SimulatedSteps {
     { wish }: ReleaseRow,
     label?: SimulatedContainer['label'],
     oneOffMs = 0,
+    isGated = false,
   ): void {
     const { ordinal, attempt } = label ?? { ordinal: 1, attempt: 2 }
     const boot = attempt < 2 ? (wish.boots[(ordinal + attempt) % wish.boots.length] ?? 'up') : 'up'
@@ -115,6 +124,7 @@ export class SimulatedSteps {
       containerName,
       owner,
       label,
+      isGated,
       ms: {
         up: boot === 'up' || boot === 'crash-later' ? up : never,
         end: kind === 'dyno' ? end : kind === 'release' ? (wish.command?.ms ?? 0) : oneOffMs,
@@ -122,6 +132,15 @@ export class SimulatedSteps {
       },
       naturalExit: kind === 'dyno' ? 1 : kind === 'release' ? (wish.command?.exitCode ?? 0) : 0,
     })
+  }
+
+  #letGo(id: string): void {
+    const c = this.#container(id)
+    const release = this.rows.releases.find((r) => r.id === c.owner)
+    if (release?.commandState !== 'succeeded')
+      throw new Violation(`${c.containerName} runs before its release command ended`)
+    this.live.memory.letGoAt.set(id, at(this.engine.now / 1000))
+    this.engine.letGo(c)
   }
 
   end(c: SimulatedContainer, exitCode: number): void {

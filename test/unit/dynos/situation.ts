@@ -157,7 +157,7 @@ function published(desired: DesiredApp, dynos: readonly ObservedDyno[], state: R
 
 /**
  * `web.1 v2`, then in any order: created, starting (the default), up or exited; routed, draining, stopping; `gen=SECONDS`
- * of the restart it answers, `attempt=N`, `from=SECONDS` and `to=SECONDS` of its run.
+ * of the restart it answers, `attempt=N`, `from=SECONDS` and `to=SECONDS` of its run; held, boosted.
  */
 export function dyno(text: string): ObservedDyno {
   const [name = '', v = '', ...words] = text.split(' ')
@@ -187,6 +187,8 @@ export function dyno(text: string): ObservedDyno {
     isRouted: is('routed'),
     isDrained: !is('routed') && !is('draining'),
     isStopping: is('stopping'),
+    isHeld: is('held'),
+    isBoosted: is('boosted'),
   }
 }
 
