@@ -37,8 +37,9 @@ export function parseResultHeader(line: string, maxBytes: number): ResultHeader 
   const header = object(parseLine(line))
   const layers = (Array.isArray(header.layers) ? header.layers : []).map(parseLayer)
   if (layers.length > 20) throw new Error('the build made more than 20 layers')
-  for (const [index, { name, path }] of layers.entries())
-    if (layers.slice(0, index).some((other) => other.name === name || other.path === path))
+  // Layers may have one path: together they are its tree.
+  for (const [index, { name }] of layers.entries())
+    if (layers.slice(0, index).some((other) => other.name === name))
       throw new Error(`the build made layer ${name} twice`)
   const appBytes = sizeOf(header.app_bytes, 'app')
   const totalBytes = layers.reduce((sum, layer) => sum + layer.bytes, appBytes)

@@ -24,21 +24,18 @@ export function isCommandRunning({ target }: DesiredApp, { releaseCommands }: Ob
 }
 
 /** `wanted`: the newest container of each wanted dyno. */
-export function planBoots(
-  desired: DesiredApp,
-  wanted: readonly (ObservedDyno | undefined)[],
-  observed: readonly ObservedDyno[],
-): BootStep[] {
+export function letGoSteps(desired: DesiredApp, wanted: readonly (ObservedDyno | undefined)[]): BootStep[] {
   const isHeldNow = (dyno: ObservedDyno) => isHeldBack(desired) && dyno.releaseId === desired.target?.id
-  return [
-    ...wanted
-      .filter((dyno) => dyno !== undefined)
-      .filter((dyno) => dyno.isHeld && !isHeldNow(dyno))
-      .map((dyno): BootStep => ({ kind: 'let-go-dyno', dyno })),
-    ...observed
-      .filter((dyno) => dyno.isBoosted && dyno.isUp && !dyno.isStopping)
-      .map((dyno): BootStep => ({ kind: 'limit-dyno', dyno })),
-  ]
+  return wanted
+    .filter((dyno) => dyno !== undefined)
+    .filter((dyno) => dyno.isHeld && !isHeldNow(dyno))
+    .map((dyno) => ({ kind: 'let-go-dyno', dyno }))
+}
+
+export function limitSteps({ dynos }: ObservedApp): BootStep[] {
+  return dynos
+    .filter((dyno) => dyno.isBoosted && dyno.isUp && !dyno.isStopping)
+    .map((dyno) => ({ kind: 'limit-dyno', dyno }))
 }
 
 /** What was held for a release that failed has never run, so it needs no farewell. */

@@ -11,7 +11,7 @@
 import type { AppRoutes } from '../model/route-table.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { dynoKey, hasEnded, type ObservedApp, type ObservedDyno, type ObservedOneOff } from './observed.js'
-import { type BootStep, isCommandRunning, isHeldBack, isHeldInVain, planBoots } from './plan-boot.js'
+import { type BootStep, isCommandRunning, isHeldBack, isHeldInVain, letGoSteps, limitSteps } from './plan-boot.js'
 import { planOneOffs, type OneOffStep } from './plan-one-offs.js'
 import { planReleaseCommands, type ReleaseCommandStep } from './plan-release-commands.js'
 import { appRoutes, printRoutes } from './routes.js'
@@ -64,14 +64,14 @@ export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limi
   const steps = [
     ...planReleaseCommands(desired, observed, now, limits),
     ...startSteps(desired, observed, wanted, now, limits),
-    ...planBoots(
+    ...letGoSteps(
       desired,
       [...wanted.rollout, ...wanted.current].map((w) => latestOf(w, observed)),
-      observed.dynos,
     ),
     ...lateSteps(desired, observed, wanted, now, limits),
     ...outcomeSteps(desired, observed, now, limits),
     ...routeSteps(desired, observed, wanted),
+    ...limitSteps(observed),
     ...stopSteps(desired, observed, wanted),
     ...planOneOffs(desired, observed, now),
   ]

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
-import { entries } from './result.js'
+import { type Entry, entries, type Header, type Layer } from './result.js'
 import { fixtures, inBuildImage, ScratchApp, type Source } from './sandbox.js'
 
 t.setTimeout(600_000)
@@ -17,6 +17,21 @@ function scratchApp(): ScratchApp {
   const app = new ScratchApp()
   apps.push(app)
   return app
+}
+
+function layerNamed(header: Header | undefined, name: string): Layer | undefined {
+  return header?.layers.find((layer) => layer.name === name)
+}
+
+/** The layers that the environment is divided into. */
+function partsOf(header: Header | undefined): Layer[] {
+  return (header?.layers ?? []).filter((layer) => layer.name.startsWith('python-env-'))
+}
+
+async function allEntries(tars: ReadonlyMap<string, Buffer>): Promise<Map<string, Entry>> {
+  const found = new Map<string, Entry>()
+  for (const tar of tars.values()) for (const [name, entry] of await entries(tar)) found.set(name, entry)
+  return found
 }
 
 /** A Django project in a few lines; its settings end with the text given. */
@@ -57,19 +72,28 @@ t.test('a Django app: built, built again without an installer, and serving', asy
     buildpacks: [{ name: 'python', version: /^\d+$/ }],
     process_types: {},
     addons: ['heroku-postgresql'],
-    layers: [{ name: 'python', path: 'app/.heroku/python', new: true, key: /^[0-9a-f]{64}$/ }],
     cache: { changed: true },
     notes: [],
   })
+  t.match(layerNamed(first.header, 'python'), { launch: false, key: /^[0-9a-f]{64}$/ }, 'kept for the next build')
+  const parts = partsOf(first.header)
+  t.ok(parts.length > 3, 'the environment is several layers')
+  for (const part of parts)
+    t.match(part, { path: 'app/.heroku/python', new: true, launch: true, key: /^[0-9a-f]{64}$/ })
   t.notOk(Buffer.concat([...first.tars.values()]).includes('canary-'), 'config vars are in no layer')
 
   const second = await app.build(folder, { config: { ...config, GREETING: 'Salut' } })
   t.match(second.log, /Using the dependencies of the previous build/)
   t.notMatch(second.log, /Installing/)
-  t.match(second.header, { layers: [{ name: 'python', new: false }], cache: { changed: false } })
+  t.match(second.header, { cache: { changed: false } })
+  t.same(
+    partsOf(second.header).map((part) => ({ ...part, new: true, bytes: 0 })),
+    parts.map((part) => ({ ...part, bytes: 0 })),
+  )
+  t.notOk(second.header?.layers.some((layer) => layer.new))
   t.ok(second.tars.get('app')?.equals(first.tars.get('app') ?? Buffer.alloc(0)), 'the same source gives the same bytes')
 
-  const layer = await entries(first.tars.get('python'))
+  const layer = await allEntries(first.tars)
   const site = 'app/.heroku/python/lib/python3.13/site-packages'
   const flags = (pyc: Buffer | undefined) => pyc?.readUInt32LE(4)
   t.equal(flags(layer.get(`${site}/django/__pycache__/__init__.cpython-313.pyc`)?.bytes), 1, 'bytecode trusts no time')
@@ -98,6 +122,36 @@ t.test('a Django app: built, built again without an installer, and serving', asy
   t.match(env, /^FORWARDED_ALLOW_IPS=\*$/m)
   t.match(env, /^PYTHONUNBUFFERED=true$/m)
   t.match(await dyno.logs(), /"GET \/ HTTP\/1\.1" 200/)
+})
+
+t.test('a changed list of dependencies changes the parts it must, and ends as a fresh install would', async (t) => {
+  const files = (requirements: string) => ({
+    Procfile: 'web: python app.py\n',
+    'app.py': 'import six; print("has", six.__version__)\n',
+    'requirements.txt': requirements,
+  })
+  const [grown, fresh] = [scratchApp(), scratchApp()]
+  const first = await grown.build(files('six==1.16.0\nidna==3.10\nsqlparse==0.5.3\n'))
+  const second = await grown.build(files('six==1.17.0\nsqlparse==0.5.3\nitsdangerous==2.2.0\n'))
+  t.match(second.log, /- idna==3\.10[\s\S]* - six==1\.16\.0[\s\S]* \+ six==1\.17\.0/)
+  t.notMatch(second.log, /sqlparse/, 'what stays is not installed again')
+  t.match(second.header, { cache: { changed: false } })
+  const other = await fresh.build(files('six==1.17.0\nsqlparse==0.5.3\nitsdangerous==2.2.0\n'))
+  const keys = (header: Header | undefined) => partsOf(header).map(({ name, key }) => `${name} ${key}`)
+  t.same(keys(second.header), keys(other.header), 'the way to it leaves no trace')
+  for (const [name, tar] of second.tars) t.ok(other.tars.get(name)?.equals(tar), `${name} has the same bytes`)
+  const kept = keys(first.header).filter((line) => keys(second.header).includes(line))
+  t.ok(kept.length > 0)
+  t.same(
+    partsOf(second.header)
+      .filter((part) => !part.new)
+      .map(({ name, key }) => `${name} ${key}`),
+    kept,
+    'only parts that differ are sent',
+  )
+  const dyno = await grown.run('python app.py')
+  t.equal(await dyno.ended(), 0)
+  t.match(await dyno.logs(), /has 1\.17\.0/, 'no bytecode of the version before is left')
 })
 
 t.test('only what changed leads to an install, and the log names it', async (t) => {
@@ -236,7 +290,7 @@ t.test('hooks run with config vars, and what they install stays', async (t) => {
   const first = await app.build(files, { config })
   t.equal(first.exitCode, 0, first.log)
   t.match(first.log, /-----> Running bin\/post_compile hook\n {7}1\.17\.0\n/)
-  const layer = await entries(first.tars.get('python'))
+  const layer = await allEntries(first.tars)
   t.ok([...layer.keys()].some((name) => name.includes('/idna/')))
   t.equal((await entries(first.tars.get('app'))).get('app/pre.txt')?.text, 'before hello\n')
   const second = await app.build(files, { config })

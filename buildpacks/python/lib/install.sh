@@ -11,19 +11,60 @@ install_dependencies() {
   for name in {PIP,UV}_{,EXTRA_}INDEX_URL UV_INDEX UV_DEFAULT_INDEX PIP_CONSTRAINT; do
     [[ ! -f $ENV_DIR/$name ]] || facts+=" $name=$(<"$ENV_DIR/$name")"
   done
+  # Such a hook may change the environment, which is no sum of distributions then.
+  [[ ! -f $BUILD_DIR/bin/post_compile ]] || facts+=' hook'
   digest "$facts" "${inputs[@]}"
   local key=$layer_key
   if [[ -z $source_reason ]] && layer_fits python "$key"; then
     step "Using the dependencies of the previous build ($installer inputs unchanged)"
     reuse_layer python "$environment_path"
+    keep_layers python-env-
     [[ $previous_layer != *'"editable":true'* ]] || link_source
     return 0
   fi
   explain_install
-  use_cache
-  make_environment
+  before=
+  # Takes away what is no longer asked for, and looks anew for versions that float.
+  exactly=(--exact)
+  [[ -z $unpinned ]] || exactly+=(--upgrade)
+  if may_extend; then extend_environment; else make_environment; fi
   "install_with_$installer"
   finish_environment "$key"
+}
+
+# The previous environment is a good beginning when the same tool made it with the same Python and nothing but
+# distributions went into it; what is no longer asked for is removed.
+may_extend() {
+  local field
+  [[ -z $source_reason$plain_pip && $installer != @(none|setup) ]] || return 1
+  read_previous_layer python || return 1
+  [[ $previous_layer == *'"divided":true'* && -d $PAAS_PREVIOUS_DIR/layers/python ]] || return 1
+  previous_field python
+  [[ $field == "$python_version" ]] || return 1
+  previous_field stack
+  [[ $field == "${PAAS_STACK_ID:-}" ]] || return 1
+  previous_field installer
+  [[ $field == "$installer" ]]
+}
+
+extend_environment() {
+  before=$PAAS_PREVIOUS_DIR/layers/python
+  cp --archive "$before" "$PAAS_LAYERS_DIR/python"
+  link_layer "$PAAS_LAYERS_DIR/python" "$environment_path"
+  use_installer
+  case $installer in
+    # What is new comes from the index; what the cache holds of the rest isn't needed.
+    pip | uv | project) export UV_CACHE_DIR=$PAAS_WORK_DIR/out/uv ;;
+    *) use_cache ;;
+  esac
+  unset UV_COMPILE_BYTECODE
+}
+
+use_installer() {
+  export UV_CACHE_DIR=$CACHE_DIR/uv UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_COMPILE_BYTECODE=1
+  export PYC_INVALIDATION_MODE=UNCHECKED_HASH NO_COLOR=1
+  export UV_LINK_MODE=copy
+  [[ $PAAS_LAYERS_DIR != "$PAAS_WORK_DIR"/* ]] || UV_LINK_MODE=hardlink
 }
 
 explain_install() {
@@ -40,10 +81,8 @@ make_environment() {
   case $installer in pip | pipenv | setup | none) seed=(--seed) ;; esac
   mkdir -p "$PAAS_LAYERS_DIR/python"
   link_layer "$PAAS_LAYERS_DIR/python" "$environment_path"
-  export UV_CACHE_DIR=$CACHE_DIR/uv UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_COMPILE_BYTECODE=1
-  export PYC_INVALIDATION_MODE=UNCHECKED_HASH NO_COLOR=1
-  export UV_LINK_MODE=copy
-  [[ $PAAS_LAYERS_DIR != "$PAAS_WORK_DIR"/* ]] || UV_LINK_MODE=hardlink
+  use_cache
+  use_installer
   uv venv --quiet --no-project --allow-existing "${seed[@]}" --python "$python_executable" "$environment" \
     >"$log" 2>&1 </dev/null || stop_with_tail "$log" 'The Python environment could not be made.' \
     'If a package index is named above, check that the build can reach it, and push again.'
@@ -100,7 +139,7 @@ install_with_pip() {
   fi
   # pip looks for the best version in all indexes, and so do requirements files written for it.
   run_installer 'uv pip install -r requirements.txt' uv pip install --python "$environment/bin/python" \
-    --index-strategy unsafe-best-match -r requirements.txt
+    "${exactly[@]}" --index-strategy unsafe-best-match -r requirements.txt
 }
 
 install_with_setup() {
@@ -134,7 +173,8 @@ install_with_poetry() {
   IFS= read -r -d '' text <"$list.log" || true
   [[ ! $text =~ 'not up to date'|'changed significantly' ]] || stop_with_tail "$list.log" \
     'pyproject.toml and poetry.lock do not agree.' 'Run poetry lock, commit poetry.lock and push again.'
-  run_installer 'uv pip install from poetry.lock' uv pip install --python "$environment/bin/python" --no-deps -r "$list"
+  run_installer 'uv pip install from poetry.lock' uv pip install --python "$environment/bin/python" \
+    "${exactly[@]}" --no-deps -r "$list"
   if ! has_line pyproject.toml '^package-mode *= *false' && has_line pyproject.toml '^\[build-system\]'; then
     run_installer 'uv pip install --editable .' uv pip install --python "$environment/bin/python" --no-deps --editable .
   fi
@@ -152,7 +192,8 @@ install_with_pipenv() {
   fi
   with_index_settings "${pipenv[@]}" requirements --hash >"$list" 2>"$list.log" </dev/null ||
     stop_with_tail "$list.log" 'Pipfile.lock could not be read.' 'Run pipenv lock, commit and push again.'
-  run_installer 'uv pip install from Pipfile.lock' uv pip install --python "$environment/bin/python" -r "$list"
+  run_installer 'uv pip install from Pipfile.lock' uv pip install --python "$environment/bin/python" \
+    "${exactly[@]}" -r "$list"
 }
 
 # Editable packages point at the build folder, or at the layer's; in the dyno the source is at /app. During the rest of
@@ -178,11 +219,26 @@ finish_environment() {
   esac
   bound_cache uv 1500
   bound_cache poetry 500
-  local more=",\"python\":\"$python_version\""
+  local more=",\"python\":\"$python_version\",\"installer\":\"$installer\",\"stack\":\"${PAAS_STACK_ID:-}\""
   [[ -z $source_reason ]] || key=none
   [[ -z $unpinned ]] || more+=",\"stale_at\":$((EPOCHSECONDS + 24 * 3600))"
   ((${#mention[@]} == 0)) || more+=',"editable":true'
+  if [[ -z $source_reason$plain_pip && ! -f $BUILD_DIR/bin/post_compile ]] && ((${#mention[@]} == 0)); then
+    divide_environment
+    more+=',"launch":false,"divided":true'
+  fi
   describe_layer python "$environment_path" "$key" "$more"
+}
+
+# Each part of the environment is a layer; the whole of it is kept for the next build.
+divide_environment() {
+  local part
+  "$environment/bin/python" -I lib/parts.py "$environment" "$before" "$PAAS_LAYERS_DIR" \
+    "${PAAS_STACK_ID:-} $HOSTTYPE $buildpack_version $python_version"
+  for part in "$PAAS_LAYERS_DIR"/python-env-*.json; do
+    part=${part##*/}
+    keep_if_same "${part%.json}"
+  done
 }
 
 # Makes /app lead to the source, entry by entry, for packages that are linked to it.

@@ -14,22 +14,22 @@ export_result() {
   cat "$work_dir/out/header.json" "${tars[@]}" >&3
 }
 
-# Fills `rows`: name, path, key, reuse, launch, shared, from, exclude of each layer, by tabs. What changes seldom comes
+# Fills `rows`: name, path, key, reuse, launch, shared, from, exclude, tree of each layer, by tabs. What changes seldom comes
 # first, since a layer that changes takes those above it along.
 layer_rows() {
   local files=("$PAAS_LAYERS_DIR"/*.json)
   [[ -e ${files[0]} ]] || return 0
   mapfile -t rows < <(jq --null-input --raw-output '[inputs | {rank: (.rank // 5), row: [
       (input_filename | sub(".*/"; "") | sub("\\.json$"; "")), .path, (.key // "none"),
-    (.reuse // false), (.launch != false), (.shared // false), (.from // "-"), ((.exclude // []) | join(" "))]}]
+    (.reuse // false), (.launch != false), (.shared // false), (.from // "-"), ((.exclude // ["-"]) | join(" ")), (.tree // "-")]}]
     | sort_by(.rank)[] | .row | @tsv' "${files[@]}")
   ((${#rows[@]} == ${#files[@]})) || { error 'A buildpack described a layer badly.'; return 1; }
 }
 
 pack_layers() {
-  local row name path key reuse launch shared from exclude part options
+  local row name path key reuse launch shared from exclude tree part options
   for row in "${rows[@]}"; do
-    IFS=$'\t' read -r name path key reuse launch shared from exclude <<<"$row"
+    IFS=$'\t' read -r name path key reuse launch shared from exclude tree <<<"$row"
     [[ $launch == true ]] || continue
     if [[ ! $path =~ ^app(/[A-Za-z0-9._-]+)+$ || $path == *..* ]]; then
       error "The layer $name has a bad path: $path."
@@ -39,24 +39,29 @@ pack_layers() {
     [[ $reuse == false ]] || continue
     [[ $shared == false || " ${PAAS_KNOWN_LAYERS:-} " != *" $key "* ]] || continue
     [[ $from != - ]] || from=$PAAS_LAYERS_DIR/$name
+    if [[ $tree != - ]]; then
+      pack "$work_dir/out/layer-$name.tar" "$PAAS_LAYERS_DIR/$tree" "$path" --no-recursion --null \
+        --files-from="$PAAS_LAYERS_DIR/$name.list" || return 1
+      continue
+    fi
     options=(--anchored)
-    for part in $exclude; do options+=(--exclude="./$part"); done
-    pack "$work_dir/out/layer-$name.tar" "$from" "$path" "${options[@]}" || return 1
+    [[ $exclude == - ]] || for part in $exclude; do options+=(--exclude="./$part"); done
+    pack "$work_dir/out/layer-$name.tar" "$from" "$path" "${options[@]}" . || return 1
   done
 }
 
 pack_app() {
   # Folders above a layer belong to the app, so that it may write there.
   ((${#app_options[@]} == 0)) || [[ -d $build_dir/.heroku ]] || mkdir "$build_dir/.heroku" || return 1
-  pack "$work_dir/out/app.tar" "$build_dir" app --anchored --exclude=./.git "${app_options[@]}"
+  pack "$work_dir/out/app.tar" "$build_dir" app --anchored --exclude=./.git "${app_options[@]}" .
 }
 
-# Packs a tree under its path in the image.
+# Packs what the last arguments name of a tree under its path in the image.
 pack() {
   local file=$1 tree=$2 path=$3
   shift 3
   if ! tar --create --format=gnu --sort=name --mtime=@0 --owner=1000 --group=1000 --numeric-owner \
-    --transform="flags=rh;s,^\\.,$path," --file="$file" --directory="$tree" "$@" .; then
+    --transform="flags=rh;s,^\\.,$path," --file="$file" --directory="$tree" "$@"; then
     error "$path could not be packed."
     return 1
   fi

@@ -118,6 +118,26 @@ keep_layer() {
   printf '{"reuse":true,%s\n' "${previous_layer#\{}" >"$PAAS_LAYERS_DIR/$1.json"
 }
 
+# Keeps all of the previous build's layers with a name that begins so.
+keep_layers() {
+  local file
+  for file in "$PAAS_PREVIOUS_DIR/layers/$1"*.json; do
+    file=${file##*/}
+    [[ $file == *'*'* ]] || keep_layer "${file%.json}"
+  done
+}
+
+# A layer just described that is the same as in the previous build needs no sending.
+keep_if_same() {
+  local field key
+  IFS= read -r previous_layer <"$PAAS_LAYERS_DIR/$1.json"
+  previous_field key
+  key=$field
+  read_previous_layer "$1" || return 0
+  previous_field key
+  [[ $field != "$key" ]] || keep_layer "$1"
+}
+
 # Keeps it, and links its tree where it will be in the dyno.
 reuse_layer() {
   local tree
