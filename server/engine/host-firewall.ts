@@ -33,6 +33,14 @@ export function bridgeNameOf(owner: string, purpose: string): string {
   return `p${ownerHash(owner)}${purpose}`.slice(0, 15)
 }
 
+/** Link-local, where most clouds have theirs, and two that have it elsewhere; the last answers names too, on port 53. */
+const metadataServices = [
+  ['169.254.0.0/16'],
+  ['100.100.100.200/32'],
+  ['168.63.129.16/32', '-p', 'tcp', '--dport', '80'],
+  ['168.63.129.16/32', '-p', 'tcp', '--dport', '32526'],
+]
+
 function chains(rules: FirewallRules): Chain[] {
   const hash = ownerHash(rules.owner)
   const ports = rules.openPorts.map((port) => ['-p', 'tcp', '--dport', String(port), '-j', 'RETURN'])
@@ -49,7 +57,7 @@ function chains(rules: FirewallRules): Chain[] {
         ['-j', 'DROP'],
       ],
     },
-    { name: `PAAS-FW-${hash}`, from: 'DOCKER-USER', rules: [['-d', '169.254.0.0/16', '-j', 'DROP']] },
+    { name: `PAAS-FW-${hash}`, from: 'DOCKER-USER', rules: metadataServices.map((to) => ['-d', ...to, '-j', 'DROP']) },
   ]
 }
 
@@ -88,7 +96,9 @@ export async function ensureFirewall(rules: FirewallRules): Promise<void> {
 
 async function hasExactly(chain: Chain): Promise<boolean> {
   const { stdout } = await run('iptables', ['-w', '5', '-S', chain.name], { timeout: 20_000 })
-  return stdout.split('\n').filter((line) => line.startsWith('-A ')).length === chain.rules.length
+  if (stdout.split('\n').filter((line) => line.startsWith('-A ')).length !== chain.rules.length) return false
+  for (const rule of chain.rules) if (!(await iptables('-C', chain.name, ...rule))) return false
+  return true
 }
 
 /** Takes the chains and all jumps to them away. */
