@@ -31,7 +31,9 @@ export function buildOutput(write: (text: string) => void, maxBytes: number): Bu
       total += chunk.length
       pass(decoder.write(chunk))
       if (total > maxBytes)
-        pass(`\n !     Output is longer than ${Math.round(maxBytes / 1024 ** 2)} MB (PAAS_BUILD_OUTPUT); the rest is not shown.\n`)
+        pass(
+          `\n !     Output is longer than ${Math.round(maxBytes / 1024 ** 2)} MB (PAAS_BUILD_OUTPUT); the rest is not shown.\n`,
+        )
     },
     end: () => pass(decoder.end()),
     quietMs: () => Date.now() - last,

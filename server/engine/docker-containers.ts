@@ -14,7 +14,10 @@ function endpoint(join: NetworkJoin): Docker.EndpointSettings {
  * The create document. Only the first network can be joined at create on API 1.41; the rest are connected before start.
  * Every container starts from an empty capability set, without new privileges, with our system call filter and bounded logs.
  */
-export function createDocument(spec: ContainerSpec, cpusHere = Number.POSITIVE_INFINITY): Docker.ContainerCreateOptions {
+export function createDocument(
+  spec: ContainerSpec,
+  cpusHere = Number.POSITIVE_INFINITY,
+): Docker.ContainerCreateOptions {
   const limits = spec.limits ?? {}
   const first = typeof spec.network === 'string' ? undefined : spec.network[0]
   const ulimits = [

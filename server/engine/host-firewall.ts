@@ -1,7 +1,7 @@
 /**
  * Closes the machine itself to the containers of some bridges: what listens on the host's own addresses, and link-local
- * addresses such as a cloud's metadata service. The engine keeps bridges apart from each other; the way to the host is ours
- * to close. Rules live in two chains of our own per owner, so that setting them again replaces them and nothing else.
+ * addresses such as a cloud's metadata service, and what is meant for our other networks. The way to the host is ours to
+ * close, for the engine only keeps bridges apart from each other. Rules live in two chains of our own per owner, so that setting them again replaces them and nothing else.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -16,6 +16,8 @@ export interface FirewallRules {
   readonly bridges: readonly string[]
   /** TCP ports of the host that stay open to them: the router's public ones. */
   readonly openPorts: readonly number[]
+  /** Ranges that nothing from these bridges is led to: those of all our networks. */
+  readonly closedRanges: readonly string[]
 }
 
 interface Chain {
@@ -57,7 +59,17 @@ function chains(rules: FirewallRules): Chain[] {
         ['-j', 'DROP'],
       ],
     },
-    { name: `PAAS-FW-${hash}`, from: 'DOCKER-USER', rules: metadataServices.map((to) => ['-d', ...to, '-j', 'DROP']) },
+    {
+      name: `PAAS-FW-${hash}`,
+      from: 'DOCKER-USER',
+      // The machine has no way to a private network, and would send what is meant for one out to its own gateway.
+      rules: [...rules.closedRanges.map((range) => [range]), ...metadataServices].map((to) => [
+        '-d',
+        ...to,
+        '-j',
+        'DROP',
+      ]),
+    },
   ]
 }
 

@@ -17,13 +17,19 @@ export interface Report {
 }
 
 export function readReport(text: string): Report {
-  const pairs = (pattern: RegExp) => [...text.matchAll(pattern)].map((m): [string, string] => [m[1] ?? '', m[2] ?? ''])
-  const writable = /writable: (\[.*\])/.exec(text)?.[1] ?? '[]'
+  // git puts its own word before and blanks behind what a push prints.
+  const lines = text.split('\n').map((line) => line.replace(/^remote: /, '').trim())
+  const pairs = (pattern: RegExp) =>
+    lines.flatMap((line): [string, string][] => {
+      const match = pattern.exec(line)
+      return match ? [[match[1] ?? '', match[2] ?? '']] : []
+    })
+  const writable = pairs(/^writable(): (\[.*\])$/)[0]?.[1] ?? '[]'
   return {
-    keptOut: new Map(pairs(/^.*?([a-z][^:\n]*(?::[^:\n ][^:\n]*)*): kept out \((.*)\)\r?$/gm)),
-    gotThrough: [...text.matchAll(/^.*GOT THROUGH.*$/gm)].map((m) => m[0].trim()),
+    keptOut: new Map(pairs(/^(.+?): kept out \((.*)\)$/)),
+    gotThrough: lines.filter((line) => line.includes('GOT THROUGH')),
     writable: JSON.parse(writable) as string[],
-    status: new Map(pairs(/status (\w+):\s+(.*?)\r?$/gm)),
+    status: new Map(pairs(/^status (\w+):\s+(.*)$/)),
   }
 }
 
