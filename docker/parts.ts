@@ -94,7 +94,7 @@ export async function ensureDatabase(engine: Engine, config: Config, image: stri
     readOnlyRoot: true,
     restart: 'always',
     stopSignal: 'SIGINT',
-    limits: { memoryBytes: 512 * 1024 ** 2, cpus: 2, pids: 128, shmBytes: 64 * 1024 ** 2 },
+    limits: { memoryBytes: 512 * 1024 ** 2, cpus: 2, pids: 128, openFiles: 4096, shmBytes: 64 * 1024 ** 2 },
   })
   await databaseAnswers(config)
 }
@@ -115,7 +115,9 @@ async function initDatabase(engine: Engine, config: Config, image: string, home:
     user: `${postgresUid}:${postgresUid}`,
     network: 'none',
     mounts: [{ source: path.join(home, 'data'), target: '/data' }],
-    limits: { memoryBytes: 512 * 1024 ** 2, pids: 64 },
+    tmpfs: { '/tmp': 'size=64m,mode=1777', '/run': 'size=1m,mode=1777' },
+    readOnlyRoot: true,
+    limits: { memoryBytes: 512 * 1024 ** 2, cpus: 2, pids: 64, openFiles: 4096 },
   })
   await engine.startContainer(id)
   const exitCode = await engine.waitContainer(id)

@@ -37,7 +37,7 @@ async function writeImages(config: Config, images: PartImages): Promise<void> {
   await rename(`${file}.new`, file)
 }
 
-/** The control plane as a container: the engine's socket and the data folder are all it has of the machine. */
+/** The control plane as a container: the engine's socket and the data folder are what it has of the machine, and sight of its containers' files. */
 export async function startControlPlaneContainer(
   engine: Engine,
   config: Config,
@@ -47,6 +47,10 @@ export async function startControlPlaneContainer(
   const ca: Mount[] = config.network.caBundle
     ? [{ source: config.network.caBundle, target: config.network.caBundle, readOnly: true }]
     : []
+  const { rootDir, storageDriver } = await engine.info()
+  // Where dynos' own files are, so that they can be counted as the disk counts them.
+  const layers = path.join(rootDir, storageDriver)
+  const written: Mount[] = storageDriver === 'overlay2' ? [{ source: layers, target: layers, readOnly: true }] : []
   const spec: ContainerSpec = {
     name: `${config.instance}-control-plane`,
     image: images.controlPlane,
@@ -60,6 +64,7 @@ export async function startControlPlaneContainer(
     mounts: [
       { source: config.engineSocket, target: config.engineSocket },
       { source: config.dataDir, target: config.dataDir },
+      ...written,
       ...ca,
     ],
     tmpfs: { '/tmp': 'size=256m,mode=1777', '/run': 'size=4m,mode=755' },

@@ -139,7 +139,17 @@ const declared = {
     '55000',
     'Silence allowed in a response or a websocket (H15).',
   ),
-  appDiskBytes: declare('PAAS_APP_DISK_BYTES', '2g', "A dyno's own writable files at most."),
+  appDiskBytes: declare('PAAS_APP_DISK_BYTES', '2g', 'A dyno whose own files take more disk than this is stopped.'),
+  usageIntervalMs: declare(
+    'PAAS_USAGE_INTERVAL_MS',
+    '10000',
+    "A dyno's use of disk and memory is looked at this often.",
+  ),
+  memoryWarningPercent: declare(
+    'PAAS_MEMORY_WARNING_PERCENT',
+    '95',
+    'A dyno that uses this much of its memory is warned (R14); at 100 the kernel stops it (R15).',
+  ),
   diskReserve: declare('PAAS_DISK_RESERVE', '2g', 'Builds are refused while less than this is free.'),
   postgresSpares: declare('PAAS_POSTGRES_SPARES', '1', 'Pre-initialised PostgreSQL volumes kept ready.'),
   postgresProvisionTimeoutMs: declare(
@@ -248,6 +258,8 @@ export function loadConfig(env: ConfigEnv = process.env) {
       crashBackoffMaxMs: count(d.crashBackoffMaxMs, 0),
       logBytes: bytes(d.dynoLogBytes),
       diskBytes: bytes(d.appDiskBytes),
+      usageIntervalMs: count(d.usageIntervalMs, 100),
+      memoryWarningPercent: count(d.memoryWarningPercent, 1, 100),
       keepReleases: count(d.keepReleases, 1),
     },
     logs: {

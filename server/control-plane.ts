@@ -23,6 +23,7 @@ import type { LoopContext } from './dynos/loop-context.js'
 import { createReconciler, type Reconciler } from './dynos/reconciler.js'
 import { createRoutePublisher } from './dynos/route-publisher.js'
 import { pruneImages } from './dynos/prune-images.js'
+import { createUsageWatch } from './dynos/usage-watch.js'
 import { createDockerEngine } from './engine/docker-engine.js'
 import type { Engine } from './engine/engine.js'
 import { deployPush } from './git/deploy-push.js'
@@ -178,6 +179,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   }
   const loop = createReconciler(context)
   reconciler = loop
+  const usage = createUsageWatch(context)
 
   const abandoned = await failAbandonedBuilds(db)
   for (const build of abandoned)
@@ -243,6 +245,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   )
   addOns.start()
   void loop.start()
+  usage.start()
   /** Each push adds a pack. */
   const compactRepositories = async () => {
     try {
@@ -266,6 +269,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       for (const timer of housekeeping) clearInterval(timer)
       await relay.close()
       await api.close()
+      await usage.stop()
       await loop.stop()
       await addOns.stop()
       await builder.close()

@@ -30,6 +30,7 @@ export function firewallRules(config: Config): FirewallRules {
   return {
     owner: config.instance,
     bridges: [bridgeNameOf(config.instance, 'dyno'), bridgeNameOf(config.instance, 'bld')],
+    closedRanges: [config.subnets],
     openPorts: config.routerBind === '0.0.0.0' ? [config.httpPort, config.httpsPort] : [],
   }
 }

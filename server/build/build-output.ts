@@ -4,6 +4,8 @@
  */
 import { StringDecoder } from 'node:string_decoder'
 
+const mib = 1024 ** 2
+
 export interface BuildOutput {
   /** Bytes of the build as they come. */
   push(chunk: Buffer): void
@@ -16,6 +18,7 @@ export interface BuildOutput {
 
 export function buildOutput(write: (text: string) => void, maxBytes: number): BuildOutput {
   const decoder = new StringDecoder('utf8')
+  const limit = maxBytes < mib ? `${Math.round(maxBytes / 1024)} kB` : `${Math.round(maxBytes / mib)} MB`
   let total = 0
   let last = Date.now()
   let recent = ''
@@ -31,7 +34,7 @@ export function buildOutput(write: (text: string) => void, maxBytes: number): Bu
       total += chunk.length
       pass(decoder.write(chunk))
       if (total > maxBytes)
-        pass(`\n !     Output is longer than ${Math.round(maxBytes / 1024 ** 2)} MB; the rest is not shown.\n`)
+        pass(`\n !     Output is longer than ${limit} (PAAS_BUILD_OUTPUT); the rest is not shown.\n`)
     },
     end: () => pass(decoder.end()),
     quietMs: () => Date.now() - last,

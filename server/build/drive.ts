@@ -10,6 +10,7 @@ import type { Config } from '../config.js'
 import type { Engine, ExecSession } from '../engine/engine.js'
 import { readBytes } from '../lib/byte-reader.js'
 import { failpoint } from '../lib/failpoint.js'
+import { folderUse } from '../lib/folder-use.js'
 import type { BuildPhase } from '../model/build.js'
 import type { ConfigVars } from '../model/config-vars.js'
 import { buildOutput } from './build-output.js'
@@ -26,6 +27,9 @@ export interface DriveOptions {
 }
 
 export const stackName = 'paas-13'
+
+const firstMeasureMs = 3_000
+const measureWithinMs = 15_000
 const driver = ['/opt/paas/build-driver/build']
 
 /** Exit codes of the driver, a decade a phase. */
@@ -192,7 +196,7 @@ function watchLimits(
   const onAbort = () => end('The push was cancelled.')
   request.signal.addEventListener('abort', onAbort, { once: true })
   if (request.signal.aborted) onAbort()
-  let measuring = false
+  let measureAt = startedAt + firstMeasureMs
   const timer = setInterval(() => {
     if (Date.now() - startedAt > config.build.timeoutMs)
       end(
@@ -202,8 +206,9 @@ function watchLimits(
       end(
         `The build printed nothing for ${Math.round(config.build.quietTimeoutMs / 1000)} s and was stopped (PAAS_BUILD_QUIET_TIMEOUT_MS).`,
       )
-    else if (!measuring && Date.now() - startedAt > 3_000) {
-      measuring = true
+    else if (Date.now() > measureAt) {
+      const began = Date.now()
+      measureAt = Number.POSITIVE_INFINITY
       void diskUse(engine, room)
         .then((bytes) => {
           if (bytes > config.build.diskBytes)
@@ -213,7 +218,8 @@ function watchLimits(
         })
         .catch(() => {})
         .finally(() => {
-          measuring = false
+          // A large tree is worth a tenth of the time at most.
+          measureAt = Date.now() + Math.min(9 * (Date.now() - began), measureWithinMs)
         })
     }
   }, 1_000)
@@ -226,10 +232,11 @@ function watchLimits(
   }
 }
 
+/** From outside, where the build can't hide a folder; above the image it has `/app` and what its tools leave elsewhere. */
 async function diskUse(engine: Engine, room: BuildRoom): Promise<number> {
-  const { stdout } = await engine.run(room.container, {
-    command: ['du', '-sxk', '/tmp', '/layers', '/app'],
-    user: '1000:1000',
-  })
-  return stdout.split('\n').reduce((sum, line) => sum + (Number.parseInt(line, 10) || 0) * 1024, 0)
+  const [folders, own] = await Promise.all([
+    folderUse([path.join(room.dir, 'tmp'), path.join(room.dir, 'layers')]),
+    engine.diskUse([room.container]),
+  ])
+  return [...folders.values(), ...own.values()].reduce((sum, bytes) => sum + bytes, 0)
 }

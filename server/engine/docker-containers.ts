@@ -1,6 +1,7 @@
 /** Translates between our container words and the Docker API's documents. Pure. */
 import type Docker from 'dockerode'
 import type { Container, ContainerDetail, ContainerSpec, ContainerState, Labels, NetworkJoin } from './engine.js'
+import { seccompProfile } from './seccomp.js'
 
 function endpoint(join: NetworkJoin): Docker.EndpointSettings {
   return {
@@ -11,9 +12,12 @@ function endpoint(join: NetworkJoin): Docker.EndpointSettings {
 
 /**
  * The create document. Only the first network can be joined at create on API 1.41; the rest are connected before start.
- * Every container starts from an empty capability set, no new privileges and bounded logs unless the spec says otherwise.
+ * Every container starts from an empty capability set, without new privileges, with our system call filter and bounded logs.
  */
-export function createDocument(spec: ContainerSpec): Docker.ContainerCreateOptions {
+export function createDocument(
+  spec: ContainerSpec,
+  cpusHere = Number.POSITIVE_INFINITY,
+): Docker.ContainerCreateOptions {
   const limits = spec.limits ?? {}
   const first = typeof spec.network === 'string' ? undefined : spec.network[0]
   const ulimits = [
@@ -44,12 +48,15 @@ export function createDocument(spec: ContainerSpec): Docker.ContainerCreateOptio
       Tmpfs: { ...spec.tmpfs },
       ReadonlyRootfs: spec.readOnlyRoot ?? false,
       Init: spec.init ?? false,
+      // By itself the engine shows the machine's own where control groups are of version 1. Its types lack the field.
+      ...({ CgroupnsMode: 'private' } as object),
       RestartPolicy: { Name: spec.restart ?? 'no' },
       CapDrop: ['ALL'],
       CapAdd: [...(spec.capabilities ?? [])],
-      SecurityOpt: spec.noNewPrivileges === false ? [] : ['no-new-privileges'],
+      SecurityOpt: ['no-new-privileges', `seccomp=${seccompProfile}`],
       ...(limits.memoryBytes === undefined ? {} : { Memory: limits.memoryBytes, MemorySwap: limits.memoryBytes }),
-      ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(limits.cpus * 1e9) }),
+      // The engine refuses more than there are.
+      ...(limits.cpus === undefined ? {} : { NanoCpus: Math.round(Math.min(limits.cpus, cpusHere) * 1e9) }),
       ...(limits.cpuShares === undefined ? {} : { CpuShares: limits.cpuShares }),
       ...(limits.pids === undefined ? {} : { PidsLimit: limits.pids }),
       ...(limits.shmBytes === undefined ? {} : { ShmSize: limits.shmBytes }),
@@ -116,7 +123,9 @@ function addressesOf(networks: Readonly<Record<string, { IPAddress?: string }>> 
 
 /** The API's filter for objects that carry every label; an empty value asks for the key alone. */
 export function labelFilter(labels: Labels): string {
-  return JSON.stringify({
-    label: Object.entries(labels).map(([key, value]) => (value === '' ? key : `${key}=${value}`)),
-  })
+  return JSON.stringify({ label: labelWords(labels) })
+}
+
+export function labelWords(labels: Labels): string[] {
+  return Object.entries(labels).map(([key, value]) => (value === '' ? key : `${key}=${value}`))
 }

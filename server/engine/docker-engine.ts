@@ -4,6 +4,7 @@
  */
 import Docker from 'dockerode'
 import { createDocument, labelFilter, networkEndpoint, toContainer, toContainerDetail } from './docker-containers.js'
+import { diskUseCall } from './disk-use.js'
 import { imageCalls } from './docker-images.js'
 import { attachTo, execIn, followContainerLogs, followEventsOnce, writeTo } from './docker-streams.js'
 import { type Engine, EngineError, type Network } from './engine.js'
@@ -14,6 +15,12 @@ const runOutputLimit = 1024 * 1024
 export function createDockerEngine(options: { readonly socketPath: string }): Engine {
   const docker = new Docker({ socketPath: options.socketPath })
   const container = (id: string) => docker.getContainer(id)
+  const diskUse = diskUseCall(docker)
+  let cpus: number | undefined
+  const cpusHere = async () => {
+    cpus ??= (await docker.info()).NCPU as number
+    return cpus
+  }
 
   const engine: Engine = {
     info: () =>
@@ -35,7 +42,7 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
 
     createContainer: (spec) =>
       calling(`creating container ${spec.name}`, async () => {
-        const created = await docker.createContainer(createDocument(spec))
+        const created = await docker.createContainer(createDocument(spec, await cpusHere()))
         const more = typeof spec.network === 'string' ? [] : spec.network.slice(1)
         for (const join of more) await engine.connectNetwork(join, created.id)
         return created.id
@@ -114,6 +121,7 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
           pids: stats.pids_stats?.current ?? 0,
         }
       }),
+    diskUse: (ids) => calling('measuring what containers wrote', () => diskUse(ids)),
 
     ensureNetwork: async (spec) => {
       const existing = await engine.findNetwork(spec.name)

@@ -3,6 +3,7 @@ import type Docker from 'dockerode'
 import { type Duplex, PassThrough, type Readable } from 'node:stream'
 import { demultiplex } from '../lib/demux.js'
 import { eachLine } from '../lib/lines.js'
+import { labelWords } from './docker-containers.js'
 import type {
   ContainerEvent,
   ContainerLine,
@@ -200,7 +201,7 @@ export async function followEventsOnce(
   onEvent: (event: ContainerEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const filters = { type: ['container'], label: Object.entries(labels).map(([k, v]) => `${k}=${v}`) }
+  const filters = { type: ['container'], label: labelWords(labels) }
   const source = (await docker.getEvents({
     filters: JSON.stringify(filters) as unknown as Record<string, string[]>,
   })) as unknown as Readable

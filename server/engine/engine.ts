@@ -50,6 +50,7 @@ export interface ContainerSpec {
   readonly stopSignal?: string
   readonly limits?: {
     readonly memoryBytes?: number
+    /** Of the machine's; more than there are means all of them. */
     readonly cpus?: number
     /** Relative weight under contention; 1024 is the engine's default. */
     readonly cpuShares?: number
@@ -61,8 +62,6 @@ export interface ContainerSpec {
   }
   /** Added to the empty capability set; every container starts from none. */
   readonly capabilities?: readonly string[]
-  /** False only for the few parts that must change user at start. */
-  readonly noNewPrivileges?: boolean
   readonly logs?: { readonly maxSizeBytes: number; readonly maxFiles: number } | 'none'
   readonly extraHosts?: readonly string[]
 }
@@ -270,6 +269,8 @@ export interface Engine {
   putArchive(id: string, path: string, tar: Readable): Promise<void>
   getArchive(id: string, path: string): Promise<Readable>
   usage(id: string): Promise<Usage>
+  /** Disk that each container's own files take, above its image. Containers that are gone are left out. */
+  diskUse(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
 
   /** An existing network of that name is returned as it is. */
   ensureNetwork(spec: NetworkSpec): Promise<Network>

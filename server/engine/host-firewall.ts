@@ -1,7 +1,7 @@
 /**
  * Closes the machine itself to the containers of some bridges: what listens on the host's own addresses, and link-local
- * addresses such as a cloud's metadata service. The engine keeps bridges apart from each other; the way to the host is ours
- * to close. Rules live in two chains of our own per owner, so that setting them again replaces them and nothing else.
+ * addresses such as a cloud's metadata service, and what is meant for our other networks. The way to the host is ours to
+ * close, for the engine only keeps bridges apart from each other. Rules live in two chains of our own per owner, so that setting them again replaces them and nothing else.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -16,6 +16,8 @@ export interface FirewallRules {
   readonly bridges: readonly string[]
   /** TCP ports of the host that stay open to them: the router's public ones. */
   readonly openPorts: readonly number[]
+  /** Ranges that nothing from these bridges is led to: those of all our networks. */
+  readonly closedRanges: readonly string[]
 }
 
 interface Chain {
@@ -33,6 +35,14 @@ export function bridgeNameOf(owner: string, purpose: string): string {
   return `p${ownerHash(owner)}${purpose}`.slice(0, 15)
 }
 
+/** Link-local, where most clouds have theirs, and two that have it elsewhere; the last answers names too, on port 53. */
+const metadataServices = [
+  ['169.254.0.0/16'],
+  ['100.100.100.200/32'],
+  ['168.63.129.16/32', '-p', 'tcp', '--dport', '80'],
+  ['168.63.129.16/32', '-p', 'tcp', '--dport', '32526'],
+]
+
 function chains(rules: FirewallRules): Chain[] {
   const hash = ownerHash(rules.owner)
   const ports = rules.openPorts.map((port) => ['-p', 'tcp', '--dport', String(port), '-j', 'RETURN'])
@@ -49,7 +59,17 @@ function chains(rules: FirewallRules): Chain[] {
         ['-j', 'DROP'],
       ],
     },
-    { name: `PAAS-FW-${hash}`, from: 'DOCKER-USER', rules: [['-d', '169.254.0.0/16', '-j', 'DROP']] },
+    {
+      name: `PAAS-FW-${hash}`,
+      from: 'DOCKER-USER',
+      // The machine has no way to a private network, and would send what is meant for one out to its own gateway.
+      rules: [...rules.closedRanges.map((range) => [range]), ...metadataServices].map((to) => [
+        '-d',
+        ...to,
+        '-j',
+        'DROP',
+      ]),
+    },
   ]
 }
 
@@ -88,7 +108,9 @@ export async function ensureFirewall(rules: FirewallRules): Promise<void> {
 
 async function hasExactly(chain: Chain): Promise<boolean> {
   const { stdout } = await run('iptables', ['-w', '5', '-S', chain.name], { timeout: 20_000 })
-  return stdout.split('\n').filter((line) => line.startsWith('-A ')).length === chain.rules.length
+  if (stdout.split('\n').filter((line) => line.startsWith('-A ')).length !== chain.rules.length) return false
+  for (const rule of chain.rules) if (!(await iptables('-C', chain.name, ...rule))) return false
+  return true
 }
 
 /** Takes the chains and all jumps to them away. */

@@ -10,6 +10,7 @@ import { markAddOnDestroyed, removeAttachment } from '../../server/store/add-ons
 import { markAppDestroyed, removeApp } from '../../server/store/apps.js'
 import { waitFor } from '../support/database.js'
 import { postgresImage, startWorld } from './world.js'
+import { probeRights } from '../support/profile.js'
 
 t.setTimeout(240_000)
 const world = await startWorld(t, { instance: 'pgloop', subnets: '10.128.0.0/12' })
@@ -34,6 +35,7 @@ async function openSession(app: App) {
     command: ['psql', '-X', '-At', '-c', "SET application_name = 'session'", '-c', 'SELECT pg_sleep(600)', url],
     labels: { 'paas.instance': 'pgloop', 'paas.kind': 'probe' },
     network: [{ network: `pgloop-app-${app.networkIndex}` }],
+    ...probeRights,
   })
   await engine.startContainer(id)
   return { isRunning: async () => (await engine.findContainer(id))?.state === 'running' }
@@ -177,7 +179,15 @@ t.test(
     await mkdir(data, { recursive: true })
     const image = postgresImage
     const labels = { 'paas.instance': 'pgloop', 'paas.kind': 'add-on', 'paas.add-on': id }
-    const orphan = await engine.createContainer({ name: `pgloop-pg-${id}`, image, labels, network: 'none' })
+    const orphan = await engine.createContainer({
+      name: `pgloop-pg-${id}`,
+      image,
+      labels,
+      network: 'none',
+      readOnlyRoot: true,
+      restart: 'always',
+      ...probeRights,
+    })
     const app = await world.makeApp('short-lived')
     const brief = await world.makeAddOn(app)
     await loop.pass()
@@ -204,9 +214,10 @@ t.test('a private network that an earlier app left is not given to the next one'
     name: 'pgloop-left',
     image,
     command: ['sleep', '60'],
-    labels: { 'paas.instance': 'pgloop' },
+    labels: { 'paas.instance': 'pgloop', 'paas.kind': 'probe' },
     network: [{ network: first.name }],
     init: true,
+    ...probeRights,
   })
   await engine.startContainer(left)
   await t.rejects(ensureAppNetwork(engine, world.config, { id: 'bbbb', networkIndex: 900 }))

@@ -21,6 +21,7 @@ import { assignNetworkIndex, findApp, insertApp } from '../../server/store/apps.
 import type { Database } from '../../server/store/database.js'
 import { startTestDatabase } from '../support/database.js'
 import { quietLog, worldConfig } from './world-config.js'
+import { probeRights } from '../support/profile.js'
 
 export const postgresImage = process.env.PAAS_TEST_POSTGRES_IMAGE ?? 'paas/postgres:dev'
 
@@ -133,6 +134,7 @@ async function startProbe(engine: Engine, config: Config, app: App): Promise<Pro
       labels: { 'paas.instance': config.instance, 'paas.kind': 'probe' },
       network: [{ network: appNetworkName(config, app.networkIndex ?? -1) }],
       init: true,
+      ...probeRights,
     })
     await engine.startContainer(id)
   }

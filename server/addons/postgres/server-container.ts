@@ -81,6 +81,7 @@ export function serverContainer(facts: ServerFacts): ContainerSpec {
       memoryBytes: size.memoryBytes,
       cpus: size.cpus,
       pids: size.connections + 64,
+      openFiles: 4096,
       // Parallel queries share their memory here; the engine's default of 64 MB breaks them.
       shmBytes: Math.max(64 * mib, Math.floor(size.memoryBytes / 4)),
     },

@@ -154,6 +154,6 @@ function initContainer(
     readOnlyRoot: true,
     tmpfs: { '/tmp': 'size=64m,mode=1777', '/run': 'size=1m,mode=1777' },
     // What nobody waits for yields to everything that somebody waits for.
-    limits: { memoryBytes: 512 * 1024 ** 2, pids: 64, cpuShares: background ? 256 : 1024 },
+    limits: { memoryBytes: 512 * 1024 ** 2, cpus: 2, pids: 64, openFiles: 4096, cpuShares: background ? 256 : 1024 },
   }
 }
