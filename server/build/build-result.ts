@@ -37,8 +37,11 @@ export function parseResultHeader(line: string, maxBytes: number): ResultHeader 
   const header = object(parseLine(line))
   const layers = (Array.isArray(header.layers) ? header.layers : []).map(parseLayer)
   if (layers.length > 20) throw new Error('the build made more than 20 layers')
-  for (const [index, { name, path }] of layers.entries())
-    if (layers.slice(0, index).some((other) => other.name === name || other.path === path))
+  // One that is only kept for the next build is at no place in the image: it may share its path.
+  for (const [index, { name, path, isLaunch }] of layers.entries())
+    if (
+      layers.slice(0, index).some((other) => other.name === name || (other.path === path && isLaunch && other.isLaunch))
+    )
       throw new Error(`the build made layer ${name} twice`)
   const appBytes = sizeOf(header.app_bytes, 'app')
   const totalBytes = layers.reduce((sum, layer) => sum + layer.bytes, appBytes)

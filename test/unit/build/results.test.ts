@@ -76,6 +76,7 @@ t.test('no layer comes twice, and there are 20 at most', async (t) => {
   const twice = (change: object) => () => parse({ layers: [python, { ...python, ...change }], app_bytes: 0 })
   t.throws(twice({ name: 'other' }), { message: 'the build made layer other twice' })
   t.throws(twice({ path: 'app/other' }), { message: 'the build made layer python twice' })
+  t.doesNotThrow(twice({ name: 'whole', new: false, launch: false }), 'kept for the next build at the same path')
 })
 
 t.test('names and texts that can be nothing we asked for are left out', async (t) => {
