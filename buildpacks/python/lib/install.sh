@@ -6,7 +6,7 @@
 readonly poetry_release=poetry==2.2.1 poetry_export_release=poetry-plugin-export==1.9.0 pipenv_release=pipenv==2025.0.4
 
 install_dependencies() {
-  local facts="$installer $python_version $plain_pip" name
+  local facts="$installer $python_version $plain_pip${starter_packages[*]}" name
   # Settings that change what an index answers count as inputs; names only go into the log, values only into the digest.
   for name in {PIP,UV}_{,EXTRA_}INDEX_URL UV_INDEX UV_DEFAULT_INDEX PIP_CONSTRAINT; do
     [[ ! -f $ENV_DIR/$name ]] || facts+=" $name=$(<"$ENV_DIR/$name")"
@@ -37,7 +37,7 @@ explain_install() {
 make_environment() {
   local log=$PAAS_WORK_DIR/out/environment.log seed=()
   # Hooks and one-off dynos expect pip where pip is the app's installer.
-  case $installer in pip | pipenv | setup | none) seed=(--seed) ;; esac
+  case $installer in pip | pipenv | setup | starter | none) seed=(--seed) ;; esac
   mkdir -p "$PAAS_LAYERS_DIR/python"
   link_layer "$PAAS_LAYERS_DIR/python" "$environment_path"
   export UV_CACHE_DIR=$CACHE_DIR/uv UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_COMPILE_BYTECODE=1
