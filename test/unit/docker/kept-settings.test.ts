@@ -101,7 +101,9 @@ t.test('no root and too little disk are each a sentence, and docker/up ends ther
   t.equal(unprivileged.code, 1)
   t.match(unprivileged.output, /^docker\/up: run it as root \(sudo docker\/up\)[^\n]*\n$/)
   const small = `mount -t tmpfs -o size=9m none ${folder} && . docker/preflight && preflight_disk`
-  const full = await bash(`unshare --mount bash --norc -c '${small}'`, { PAAS_DATA_DIR: path.join(folder, 'data', 'deep') })
+  const full = await bash(`unshare --mount bash --norc -c '${small}'`, {
+    PAAS_DATA_DIR: path.join(folder, 'data', 'deep'),
+  })
   t.equal(full.code, 1)
   t.match(full.output, /^docker\/up: only 9 MB of disk are free at \S+; the platform needs about \d+ MB there\.\n$/)
 })
