@@ -13,10 +13,18 @@ export function parseAssignments(words: readonly string[]): ConfigVars {
   )
 }
 
-/** `KEY=value` lines that a shell reads back as they were. */
-export async function shellAssignments(vars: ConfigVars): Promise<string> {
-  const { quote } = await import('shell-quote')
+/**
+ * `KEY=value` lines that a shell reads back as they were. What needs no quotes has none and no backslashes: the lines are
+ * kept in .env files too, whose other readers know fewer rules than a shell.
+ */
+export function shellAssignments(vars: ConfigVars): string {
   return Object.entries(vars)
-    .map(([name, value]) => `${name}=${quote([value])}\n`)
+    .map(([name, value]) => `${name}=${quoted(value)}\n`)
     .join('')
+}
+
+function quoted(value: string): string {
+  if (/^[\w./:@%+=,-]+$/.test(value)) return value
+  if (value.includes("'") && !/[$`"\\!]/.test(value)) return `"${value}"`
+  return `'${value.replaceAll("'", `'\\''`)}'`
 }

@@ -5,14 +5,17 @@
 import { Command as Parser, CommanderError, Option } from 'commander'
 import type { Command, FlagSpec, ParsedInput } from './command.js'
 import { UsageError } from './errors.js'
+import { insteadOf } from './heroku-only.js'
 
 /** The command of that name or alias. */
 export function findCommand(commands: readonly Command[], name: string): Command | undefined {
   return commands.find((c) => c.name === name || c.aliases.includes(name))
 }
 
-/** Refuses an unknown command name, with the nearest known ones. */
+/** Refuses an unknown command name: what to use instead of one that only Heroku has, else the nearest known ones. */
 export function unknownCommand(commands: readonly Command[], name: string): UsageError {
+  const instead = insteadOf(name)
+  if (instead !== undefined) return new UsageError(`There is no ${name} here. ${instead}`)
   const parser = quiet(new Parser('paas'))
   for (const c of commands)
     if (!c.hidden) for (const known of [c.name, ...c.aliases]) parser.addCommand(new Parser(known))

@@ -10,6 +10,15 @@ import { createDockerEngine } from '../server/engine/docker-engine.js'
 import type { Engine } from '../server/engine/engine.js'
 import { ensureFirstToken, firstEmail } from './first-account.js'
 import { ensureImages } from './images.js'
+import {
+  describeChanges,
+  keepSettings,
+  readKeptSettings,
+  type Settings,
+  settingsFileOf,
+  settingsIn,
+  unknownSettings,
+} from './kept-settings.js'
 import { loadMachineConfig } from './machine-network.js'
 import { pushSample } from './sample-app.js'
 import { platformAnswers, startControlPlaneContainer, startFoundations } from './start-platform.js'
@@ -67,29 +76,35 @@ function installCommand(): string {
   return link
 }
 
-/** The settings as given, for the control plane's container. */
-function givenSettings(config: Config): Record<string, string> {
-  const given = Object.fromEntries(
-    Object.entries(process.env).filter(
-      (entry): entry is [string, string] =>
-        /^PAAS_[A-Z_]+$/.test(entry[0]) &&
-        entry[1] !== undefined &&
-        !['PAAS_API_KEY', 'PAAS_API_URL', 'PAAS_APP'].includes(entry[0]),
-    ),
-  )
-  return config.network.caBundle === '' ? given : { ...given, PAAS_CA_BUNDLE: config.network.caBundle }
+/** The settings in force, for the control plane's container. */
+function controlPlaneSettings(config: Config, settings: Settings): Settings {
+  return config.network.caBundle === '' ? settings : { ...settings, PAAS_CA_BUNDLE: config.network.caBundle }
+}
+
+/** Says what is other than the last time; whoever runs this sees which settings are in force without asking. */
+function sayChanges(file: string, before: Settings, now: Settings): void {
+  for (const name of unknownSettings(process.env))
+    say(` !     Warning: ${name} is not a setting; docs/operating.md lists them.`)
+  const changes = describeChanges(before, now)
+  const kept = Object.keys(now).length
+  if (kept > 0 || changes.length > 0) say(`-----> Settings (kept in ${file}${changes.length > 0 ? '' : ', as before'})`)
+  for (const line of changes.length > 0 ? changes : describeChanges({}, now)) say(`       ${line}`)
 }
 
 async function main(): Promise<void> {
   const config = loadMachineConfig()
+  const settings = settingsIn(process.env)
+  const settingsFile = settingsFileOf(config.instance)
+  sayChanges(settingsFile, readKeptSettings(settingsFile), settings)
   const engine = createDockerEngine({ socketPath: config.engineSocket })
   await checkPorts(engine, config)
+  keepSettings(settingsFile, settings)
   const images = await step('Building images (the first time takes some minutes)', () =>
     ensureImages(engine, { network: config.network, removeOld: true, onLine: (line) => say(`       ${line}`) }),
   )
   await step('Starting database and router', () => startFoundations(engine, config, images))
   await step('Starting the control plane', async () => {
-    await startControlPlaneContainer(engine, config, images, givenSettings(config))
+    await startControlPlaneContainer(engine, config, images, controlPlaneSettings(config, settings))
     await platformAnswers(config, 60_000)
   })
   const command = installCommand()

@@ -5,6 +5,7 @@ import { loadConfig } from '../server/config.js'
 import { createDockerEngine } from '../server/engine/docker-engine.js'
 import type { Container } from '../server/engine/engine.js'
 import { removeFirewall } from '../server/engine/host-firewall.js'
+import { settingsFileOf } from './kept-settings.js'
 import { firewallRules } from '../server/shared-networks.js'
 
 const order = ['control-plane', 'build', 'dyno', 'one-off', 'release', 'router', 'add-on', 'database']
@@ -39,6 +40,7 @@ async function main(): Promise<void> {
   for (const volume of await engine.listVolumes(labels)) await engine.removeVolume(volume.name)
   for (const tag of await engine.listTags(`${config.instance}/*`)) await engine.removeImage(tag, { force: true })
   await rm(config.dataDir, { recursive: true, force: true })
+  await rm(settingsFileOf(config.instance), { force: true })
   console.log('The platform and all its data are removed.')
 }
 

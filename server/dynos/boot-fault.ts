@@ -1,5 +1,6 @@
 /** Says in words a newcomer understands why a web dyno didn't come up. */
 import type { Engine } from '../engine/engine.js'
+import { crashAdvice } from './crash-advice.js'
 import { parseListeners } from './listeners.js'
 import type { ObservedDyno } from './observed.js'
 
@@ -14,7 +15,12 @@ export function crashSentence(
     : dyno.exitCode === 127
       ? 'could not start: its command was not found'
       : `crashed while starting (exit code ${dyno.exitCode})`
-  return [`${dyno.dyno} ${what}: ${command}`, ...lastLines.slice(-8).map((line) => `  ${line}`)].join('\n')
+  const advice = dyno.oomKilled ? undefined : crashAdvice(lastLines)
+  return [
+    `${dyno.dyno} ${what}: ${command}`,
+    ...lastLines.slice(-8).map((line) => `  ${line}`),
+    ...(advice === undefined ? [] : [advice]),
+  ].join('\n')
 }
 
 /** For one that ran but never answered: names the ports it listens on instead. */

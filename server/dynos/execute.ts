@@ -188,7 +188,7 @@ async function failureOf(
   if (fault === undefined) return release.failure ?? 'The release command failed.'
   if (fault.kind === 'no-image') return 'The image of this release is no longer there; push the commit again.'
   if (fault.kind === 'late') return lateSentence(context.engine, fault.dyno, context.config.dynos.bootTimeoutMs / 1000)
-  const lines = await recentOutput(context.engine, fault.dyno.containerId, 20)
+  const lines = await recentOutput(context.engine, fault.dyno.containerId, 60)
   return crashSentence(fault.dyno, release.processTypes[fault.dyno.type] ?? '', lines)
 }
 

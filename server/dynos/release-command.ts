@@ -1,6 +1,7 @@
 /** How a release command ended: its container is the record until the row knows. */
 import { failpoint } from '../lib/failpoint.js'
 import { moveReleaseCommand, settleRelease } from '../store/releases.js'
+import { crashAdvice } from './crash-advice.js'
 import type { RunnableRelease } from './desired.js'
 import type { LoopContext } from './loop-context.js'
 import { recentOutput } from './recent-output.js'
@@ -32,7 +33,10 @@ export async function settleReleaseCommand(
         ? 'It is not known how the release command ended: its container is gone. Check its effects, then push again.'
         : ended.oomKilled
           ? 'The release command ran out of memory (R15).'
-          : `The release command failed with exit code ${ended.exitCode}: ${release.processTypes.release ?? ''}`
+          : withAdvice(
+              `The release command failed with exit code ${ended.exitCode}: ${release.processTypes.release ?? ''}`,
+              output,
+            )
     if (await moveReleaseCommand(context.db, release.id, 'started', 'failed', text)) {
       await settleRelease(context.db, release.id, { status: 'failed', failure: why })
       context.appLog(release.appId, { source: 'app', dyno: 'api', text: `v${release.version} failed: ${why}` })
@@ -40,4 +44,9 @@ export async function settleReleaseCommand(
     }
   }
   failpoint('release-command.settled')
+}
+
+function withAdvice(why: string, output: readonly string[]): string {
+  const advice = crashAdvice(output.slice(-30))
+  return advice === undefined ? why : `${why}\n${advice}`
 }

@@ -230,6 +230,24 @@ t.test('what cannot be built is refused with its cause and cure', async (t) => {
   }
 })
 
+t.test('the packages of a pnpm workspace are installed, though its root depends on nothing', async (t) => {
+  const app = scratchApp()
+  const built = await app.build({
+    'package.json':
+      '{ "private": true, "packageManager": "pnpm@9.12.0", "scripts": { "start": "node web/server.js" } }',
+    'pnpm-workspace.yaml': 'packages:\n  - web\n  - lib\n',
+    'web/package.json':
+      '{ "name": "web", "version": "1.0.0", "dependencies": { "lib": "workspace:*", "ms": "2.1.3" } }',
+    'web/server.js':
+      'require("http").createServer((q, r) => r.end(require("lib") + require("ms")("2m"))).listen(process.env.PORT)',
+    'lib/package.json': '{ "name": "lib", "version": "1.0.0" }',
+    'lib/index.js': 'module.exports = "from lib "',
+  })
+  t.equal(built.exitCode, 0, built.log)
+  const dyno = await app.run('node web/server.js')
+  t.equal(await (await dyno.get()).text(), 'from lib 120000')
+})
+
 t.test('ranges are resolved to what there is, and the web process is found', async (t) => {
   const app = scratchApp()
   const cases: [Record<string, string>, RegExp, string | undefined][] = [

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { extract } from 'tar-stream'
+import { parseResultHeader } from '../../server/build/build-result.js'
 
 export interface Layer {
   readonly name: string
@@ -25,12 +26,14 @@ export interface Header {
   readonly notes: readonly string[]
 }
 
-/** Splits the bytes of a result; throws when the header announces other bytes than there are. */
+/** Splits the bytes of a result; throws when the header announces other bytes than there are, or the server refuses it. */
 export function parseResult(stdout: Buffer): { header: Header | undefined; tars: Map<string, Buffer> } {
   const tars = new Map<string, Buffer>()
   const newline = stdout.indexOf('\n')
   if (newline === -1) return { header: undefined, tars }
-  const header = JSON.parse(stdout.subarray(0, newline).toString()) as Header
+  const line = stdout.subarray(0, newline).toString()
+  parseResultHeader(line, Number.MAX_SAFE_INTEGER)
+  const header = JSON.parse(line) as Header
   let offset = newline + 1
   const parts = header.layers.filter((layer) => layer.new).map((layer) => [layer.name, layer.bytes] as const)
   for (const [name, bytes] of [...parts, ['app', header.app_bytes] as const]) {

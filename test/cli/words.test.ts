@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
@@ -10,7 +11,8 @@ import { alignColumns, formatBytes, formatPrice, formatTime, listOf } from '../.
 import { parseScale } from '../../cli/formation-words.js'
 import { readEvents } from '../../cli/log-stream.js'
 import { commandLineOf, parseEnv } from '../../cli/one-off.js'
-import { findCommand, parseInput, splitPassThrough } from '../../cli/parse.js'
+import { herokuOnly } from '../../cli/heroku-only.js'
+import { findCommand, parseInput, splitPassThrough, unknownCommand } from '../../cli/parse.js'
 import { stripControls, visibleWidth } from '../../cli/terminal-text.js'
 import { version } from '../../cli/version.js'
 
@@ -95,7 +97,31 @@ t.test('config vars are read as they were typed', async (t) => {
   t.same(parseAssignments(['A=1', 'B=x=y', 'C=', 'D=a\nb']), { A: '1', B: 'x=y', C: '', D: 'a\nb' })
   t.throws(() => parseAssignments(['=x']), usage)
   t.throws(() => parseAssignments(['A']), { message: 'A is invalid. Must be in the format FOO=bar.' })
-  t.equal(await shellAssignments({ A: "it's $HOME" }), `A="it's \\$HOME"\n`)
+})
+
+t.test('config vars are printed so that a shell and the readers of .env files take them as they are', async (t) => {
+  const url = 'postgres://user:pass@host-1:5432/name?sslmode=disable'
+  t.equal(shellAssignments({ A: 'postgres://u:p@h:5432/d', B: url }), `A=postgres://u:p@h:5432/d\nB='${url}'\n`)
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'binary' }), async (value) => {
+      fc.pre(!value.includes('\0'))
+      const read = spawnSync('sh', ['-c', `${shellAssignments({ A: value })}printf %s "$A"`])
+      return read.stdout.equals(Buffer.from(value))
+    }),
+    { numRuns: 60, examples: [["it's $HOME"], ["it's"], ["'"], ["'!"], ['a\nb'], ['~'], ['']] },
+  )
+})
+
+t.test('a command of Heroku that is not here is told apart from a slip, with what to use', async (t) => {
+  const said = (name: string) => unknownCommand(commands, name).message
+  t.match(said('ps:exec'), /^There is no ps:exec here\. A shell beside the app's dynos: paas run bash$/)
+  t.match(said('pg:backups:capture'), /pg_dump \$DATABASE_URL/)
+  t.match(said('pipelines'), /^There is no pipelines here\./)
+  t.match(said('lgos'), /lgos is not a paas command\.\nDid you mean logs\?/)
+  for (const [, advice] of herokuOnly)
+    for (const [, name] of advice.matchAll(/(?<!push )paas ([a-z:]+)/g))
+      t.not(findCommand(commands, name ?? ''), undefined, `paas ${name} is a command`)
+  for (const [name] of herokuOnly) t.equal(findCommand(commands, name), undefined, `${name} is not one of ours`)
 })
 
 t.test('formations are read as Heroku spells them', async (t) => {

@@ -12,7 +12,8 @@ install_dependencies() {
   needs_build=
   if has_script build || has_script heroku-postbuild || has_script heroku-cleanup; then needs_build=yes; fi
   will_prune
-  if [[ -z $has_packages && ! -d $BUILD_DIR/node_modules ]]; then
+  # The packages of a pnpm workspace have dependencies, even where the root's package.json has none.
+  if [[ -z $has_packages && ! -d $BUILD_DIR/node_modules && ! -f $BUILD_DIR/pnpm-workspace.yaml ]]; then
     modules=none
     return 0
   fi

@@ -6,3 +6,5 @@ done
 unset __paas_tool
 export NODE_HOME="$HOME/.heroku/node"
 export NODE_ENV="${NODE_ENV:-production}"
+# News of npm's own releases would push what matters out of the last lines of a crash.
+export NPM_CONFIG_UPDATE_NOTIFIER="${NPM_CONFIG_UPDATE_NOTIFIER-false}"

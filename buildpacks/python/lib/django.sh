@@ -21,7 +21,7 @@ collect_static() {
     return 0
   fi
   local python=("$environment/bin/python" "$manage_file" collectstatic --noinput --traceback)
-  if ! names_word staticfiles || ! names_word STATIC_ROOT; then
+  if ! names_word staticfiles || ! names_static_root; then
     in_app "${python[@]}" >"$log" 2>&1 </dev/null || explain_collectstatic "$log"
     return 0
   fi
@@ -37,6 +37,13 @@ names_word() {
   grep -q -r --include='*.py' --exclude-dir=node_modules --exclude-dir=.heroku -F "$1" "${root%/manage.py}"
 }
 
+# An empty one, as many examples have it, is none.
+names_static_root() {
+  local root=$BUILD_DIR/$manage_file
+  [[ -n $(grep -r -h --include='*.py' --exclude-dir=node_modules --exclude-dir=.heroku -E '^[^#]*STATIC_ROOT' \
+    "${root%/manage.py}" | grep -v -E "STATIC_ROOT *= *(\"\"|''|None) *(#|\$)") ]]
+}
+
 explain_collectstatic() {
   local log=$1 text line last='' name=''
   while IFS= read -r line; do
@@ -47,16 +54,18 @@ explain_collectstatic() {
     '  paas config:set DISABLE_COLLECTSTATIC=1')
   if [[ $last =~ (^KeyError: \'([A-Z][A-Z0-9_]+)\'|[^A-Z_]([A-Z][A-Z0-9]*_[A-Z0-9_]+)([^a-z]|$)) ]]; then
     name=${BASH_REMATCH[2]:-${BASH_REMATCH[3]}}
+  elif [[ $last =~ ^ModuleNotFoundError:\ No\ module\ named\ \'([A-Za-z0-9_]+) ]]; then
+    explain_adding "${BASH_REMATCH[1]//_/-}"
+    advice=("The module ${BASH_REMATCH[1]} is not installed. If it is yours, commit it; else add its package, which may"
+      'have another name, to the list of dependencies and push again:' "  $how_to_add")
+    [[ $installer != starter ]] || advice=("The module ${BASH_REMATCH[1]} is not installed: nothing says what this"
+      'project needs. Write the list where it runs, commit it and push again:' '  pip freeze > requirements.txt')
   fi
   case $name in
     STATIC_ROOT)
-      if ! names_word STATIC_ROOT; then
-        step 'Static files are not collected: the settings name no STATIC_ROOT'
-        detail "To serve them, set STATIC_ROOT = BASE_DIR / 'staticfiles' and add whitenoise, for example."
-        return 0
-      fi
-      advice=('Tell Django where to collect them, in the settings:' "  STATIC_ROOT = BASE_DIR / 'staticfiles'"
-        'or, when the app serves no static files:' '  paas config:set DISABLE_COLLECTSTATIC=1')
+      step 'Static files are not collected: the settings name no STATIC_ROOT'
+      detail "To serve them, set STATIC_ROOT = BASE_DIR / 'staticfiles' and add whitenoise, for example."
+      return 0
       ;;
     DATABASE_URL)
       advice=('The settings need DATABASE_URL while building. Attach a database, which sets it:'
@@ -95,9 +104,9 @@ default_web_process() {
   wsgi_module "${folder:-.}"
   if [[ $installed != *' gunicorn '* ]]; then
     [[ ! -f $BUILD_DIR/Procfile ]] || return 0
+    explain_adding gunicorn
     stop 'This Django app has no Procfile, and gunicorn is not among its dependencies, so nothing can serve it.' \
-      'Add gunicorn to your dependencies (it is started by itself then), for example:' \
-      '  echo gunicorn >> requirements.txt && git commit -am "Add gunicorn"' \
+      'Add it (it is started by itself then), commit and push again:' "  $how_to_add" \
       'or write a Procfile with a line that starts your server on $PORT:' '  web: your-server --bind 0.0.0.0:$PORT'
   fi
   if [[ -z $module ]]; then
@@ -105,12 +114,13 @@ default_web_process() {
       'Write a Procfile with a line that starts it:' "  web: gunicorn ${folder:+--chdir $folder }yourproject.wsgi"
   fi
   web="gunicorn ${folder:+--chdir $folder }$module"
+  ! keeps_data_in_sqlite || web="python $manage_file migrate --noinput && exec $web"
   detail "No web process in a Procfile: the app is started with '$web'"
 }
 
 # Fills `module`: WSGI_APPLICATION of the settings module that manage.py names, else the one wsgi.py there is.
 wsgi_module() {
-  local root=$BUILD_DIR/$1 text settings file found
+  local root=$BUILD_DIR/$1 text settings='' file found
   IFS= read -r -d '' text <"$root/manage.py" || true
   if [[ -f $ENV_DIR/DJANGO_SETTINGS_MODULE ]]; then
     read -r settings <"$ENV_DIR/DJANGO_SETTINGS_MODULE" || true
@@ -146,6 +156,7 @@ suggest_web_process() {
       file=${file##*/}
       line="gunicorn ${file%.py}:${BASH_REMATCH[2]}"
       [[ ${BASH_REMATCH[3]} == Flask ]] || line="uvicorn ${file%.py}:${BASH_REMATCH[2]} --host 0.0.0.0 --port \$PORT"
+      [[ $installed == *" ${line%% *} "* ]] || { explain_adding "${line%% *}"; line+="  (and add its server: $how_to_add)"; }
       note "There is no web process. A Procfile with this line would start the app: web: $line"
       return 0
     fi
@@ -155,6 +166,10 @@ suggest_web_process() {
 # An unmigrated database answers the first visit with an error page, so a push says when nothing runs the migrations.
 mention_migrations() {
   local file text found=("$BUILD_DIR"/*/migrations/0*.py "$BUILD_DIR"/*/*/migrations/0*.py)
+  if [[ -n $manage_file ]] && keeps_data_in_sqlite; then
+    mention_sqlite
+    return 0
+  fi
   [[ -f ${found[0]} || -f ${found[-1]} ]] || return 0
   for file in Procfile app.json bin/post_compile; do
     [[ -f $BUILD_DIR/$file ]] || continue

@@ -6,7 +6,7 @@
 readonly poetry_release=poetry==2.2.1 poetry_export_release=poetry-plugin-export==1.9.0 pipenv_release=pipenv==2025.0.4
 
 install_dependencies() {
-  local facts="$installer $python_version $plain_pip" name
+  local facts="$installer $python_version $plain_pip${starter_packages[*]}" name
   # Settings that change what an index answers count as inputs; names only go into the log, values only into the digest.
   for name in {PIP,UV}_{,EXTRA_}INDEX_URL UV_INDEX UV_DEFAULT_INDEX PIP_CONSTRAINT; do
     [[ ! -f $ENV_DIR/$name ]] || facts+=" $name=$(<"$ENV_DIR/$name")"
@@ -17,8 +17,8 @@ install_dependencies() {
   local key=$layer_key
   if [[ -z $source_reason ]] && layer_fits python "$key"; then
     step "Using the dependencies of the previous build ($installer inputs unchanged)"
-    reuse_layer python "$environment_path"
     keep_layers python-env-
+    reuse_layer python "$environment_path"
     [[ $previous_layer != *'"editable":true'* ]] || link_source
     return 0
   fi
@@ -36,7 +36,7 @@ install_dependencies() {
 # distributions went into it; what is no longer asked for is removed.
 may_extend() {
   local field
-  [[ -z $source_reason$plain_pip && $installer != @(none|setup) ]] || return 1
+  [[ -z $source_reason$plain_pip && $installer != @(none|setup|starter) ]] || return 1
   read_previous_layer python || return 1
   [[ $previous_layer == *'"divided":true'* && -d $PAAS_PREVIOUS_DIR/layers/python ]] || return 1
   previous_field python
@@ -78,7 +78,7 @@ explain_install() {
 make_environment() {
   local log=$PAAS_WORK_DIR/out/environment.log seed=()
   # Hooks and one-off dynos expect pip where pip is the app's installer.
-  case $installer in pip | pipenv | setup | none) seed=(--seed) ;; esac
+  case $installer in pip | pipenv | setup | starter | none) seed=(--seed) ;; esac
   mkdir -p "$PAAS_LAYERS_DIR/python"
   link_layer "$PAAS_LAYERS_DIR/python" "$environment_path"
   use_cache

@@ -1,10 +1,10 @@
 # Which tool installs the dependencies, and what decides the outcome. Fills `installer` (uv, poetry, pipenv, pip,
-# project, setup, none), `inputs` (files the layer's key covers), `unpinned` (versions that may float, so the layer
+# project, setup, starter, none), `inputs` (files the layer's key covers), `unpinned` (versions that may float, so the layer
 # ages), and `source_reason` (why the outcome depends on the source itself, so that it can't be reused; else empty).
 
 choose_installer() {
   local file lockfiles=()
-  installer=none inputs=() unpinned='' source_reason='' plain_pip=''
+  installer=none inputs=() starter_packages=() unpinned='' source_reason='' plain_pip=''
   for file in uv.lock poetry.lock Pipfile.lock; do
     [[ ! -f $BUILD_DIR/$file ]] || lockfiles+=("$file")
   done
@@ -30,6 +30,8 @@ choose_installer() {
     if has_line pyproject.toml '^\[project\]'; then use_project project; else use_project poetry; fi
   elif [[ -f $BUILD_DIR/setup.py ]]; then
     installer=setup inputs=(setup.py) source_reason='setup.py installs the source itself'
+  elif starter_list; then
+    installer=starter unpinned=yes
   else
     detail 'No dependencies: there is no requirements.txt, pyproject.toml, lockfile or setup.py.'
   fi

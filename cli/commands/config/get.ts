@@ -17,7 +17,7 @@ export const configGet = command({
   async print(values, { flags }) {
     printData(
       flags.shell
-        ? await shellAssignments(values)
+        ? shellAssignments(values)
         : Object.values(values)
             .map((value) => `${value}\n`)
             .join(''),

@@ -14,7 +14,7 @@ export const config = command({
     return Object.fromEntries(Object.entries(vars).sort(([a], [b]) => (a < b ? -1 : 1)))
   },
   async print(vars, { flags, app }) {
-    if (flags.shell) return printData(await shellAssignments(vars))
+    if (flags.shell) return printData(shellAssignments(vars))
     const label = appLabel(await app())
     if (Object.keys(vars).length === 0) return print(`${label} has no config vars`)
     printHeader(`${label} Config Vars`)

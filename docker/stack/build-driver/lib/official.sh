@@ -10,11 +10,15 @@ source "$PAAS_DRIVER_DIR/lib/cache.sh"
 # judge.
 stop_at_bug() {
   ((BASH_SUBSHELL == 0)) || return 0
-  error "Internal error of the $buildpack_name buildpack in ${BASH_SOURCE[1]##*/} line $1: $2"
-  exit 1
+  stop "Internal error of the $buildpack_name buildpack in ${BASH_SOURCE[1]##*/} line $1: $2" "$not_yours"
 }
 trap 'stop_at_bug "$LINENO" "$BASH_COMMAND"' ERR
 set -E
+
+# The shell also ends by itself, at a variable that was never set for one, after a line of its own.
+readonly not_yours='That is a fault of the platform and not of your app. Please report it with the lines above.'
+stopped=
+trap '(($? == 0)) || [[ -n $stopped ]] || error "Internal error of the $buildpack_name buildpack." "$not_yours"' EXIT
 
 readonly denied_of_shell='PATH|HOME|LANG|IFS|ENV|BASH.*|SHELLOPTS|UID|EUID|PPID|GIT_DIR|GIT_WORK_TREE'
 readonly denied_of_tools='CPATH|CPPATH|LD_.*|LIBRARY_PATH|PYTHONHOME|PYTHONSTARTUP|PYTHONEXECUTABLE|VIRTUAL_ENV'
@@ -35,6 +39,7 @@ export_config_vars() {
 
 # Stops the build: the cause first, then how to put it right.
 stop() {
+  stopped=yes
   error "$@"
   exit 1
 }

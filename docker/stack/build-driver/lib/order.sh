@@ -123,11 +123,26 @@ detect_buildpacks() {
     [[ -f $build_dir/Dockerfile ]] && detail 'There is a Dockerfile too; it is not used, the buildpack builds this app.'
     return 0
   done
+  local -a folder_advice
+  advise_folder
   error 'No buildpack fits this app.' \
     'Looked in its root folder for: package.json, requirements.txt, pyproject.toml, uv.lock, poetry.lock, Pipfile,' \
-    'setup.py, manage.py, static.json, Staticfile, index.html, Procfile.' \
+    'setup.py, manage.py, static.json, Staticfile, index.html, Procfile.' "${folder_advice[@]}" \
     'Commit one of them at the root, or name a buildpack in the app'\''s settings or in .buildpacks.'
   return 1
+}
+
+# A repository of several parts has each in a folder of its own; git can push one folder as if it were all.
+advise_folder() {
+  local file found=("$build_dir"/*/{manage.py,requirements.txt,pyproject.toml,Pipfile,package.json,Procfile,index.html})
+  folder_advice=()
+  for file in "${found[@]}"; do
+    [[ -f $file && $file != */node_modules/* ]] || continue
+    file=${file#"$build_dir/"}
+    folder_advice=("There is $file. To deploy the folder ${file%/*} alone:"
+      "  git push paas \"\$(git subtree split --prefix ${file%/*})\":refs/heads/master")
+    return 0
+  done
 }
 
 # Another buildpack may still apply, but it will hardly be what the app's author thinks of.

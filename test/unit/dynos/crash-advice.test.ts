@@ -1,0 +1,38 @@
+import t from 'tap'
+import { crashSentence } from '../../../server/dynos/boot-fault.js'
+import { crashAdvice } from '../../../server/dynos/crash-advice.js'
+
+t.test('the usual reasons of a crash come with what to do', async (t) => {
+  const cases: readonly [lines: string[], advice: RegExp][] = [
+    [['bash: line 1: gunicorn: command not found'], /^'gunicorn' is neither .*requirements\.txt/],
+    [['bash: line 1: ./start.sh: No such file or directory'], /^'\.\/start\.sh' is neither/],
+    [['Traceback', "ModuleNotFoundError: No module named 'stripe.api'"], /^The Python module stripe\.api is not there/],
+    [["Error: Cannot find module 'express'", 'Require stack:'], /npm install express, commit/],
+    [["Error [ERR_MODULE_NOT_FOUND]: Cannot find package '@x/y' imported from /app/a.js"], /The package @x\/y is not/],
+    [
+      ["Error: Cannot find module '/app/dist/Server.js'"],
+      /^The file dist\/Server\.js is not there.*upper and lower case/,
+    ],
+    [["KeyError: 'STRIPE_KEY'"], /paas config:set STRIPE_KEY=…/],
+    [['connection to server at "localhost" (::1), port 5432 failed: Connection refused'], /Have it use DATABASE_URL/],
+    [['Error: connect ECONNREFUSED 127.0.0.1:5432'], /Have it use DATABASE_URL/],
+    [['django.db.utils.OperationalError: no such table: polls_question'], /release: python manage\.py migrate/],
+  ]
+  for (const [lines, advice] of cases) t.match(crashAdvice(lines), advice)
+})
+
+t.test('nothing is guessed where the lines show nothing', async (t) => {
+  for (const lines of [
+    [],
+    ['listening on 3000'],
+    ["KeyError: 'name'"],
+    ['open /app/x: No such file or directory, ignored'],
+  ])
+    t.equal(crashAdvice(lines), undefined)
+  const dyno = { dyno: 'web.1', exitCode: 1, oomKilled: false, size: 'Basic' }
+  t.equal(crashSentence(dyno, 'node a.js', ['bye']), 'web.1 crashed while starting (exit code 1): node a.js\n  bye')
+  t.match(
+    crashSentence(dyno, 'python a.py', ["KeyError: 'KEY_X'"]),
+    /: python a\.py\n {2}KeyError: 'KEY_X'\nThe app wants/,
+  )
+})
