@@ -70,8 +70,8 @@ export async function startControlPlaneContainer(
     tmpfs: { '/tmp': 'size=256m,mode=1777', '/run': 'size=4m,mode=755' },
     readOnlyRoot: true,
     init: true,
-    // It owns files of several users below the data folder.
-    capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_ADMIN'],
+    // It owns files of several users below the data folder, and starts git as another user.
+    capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_ADMIN', 'SETGID', 'SETUID'],
     restart: 'always',
     limits: { memoryBytes: 1024 ** 3, pids: 2048 },
   }

@@ -95,6 +95,22 @@ const declared = {
     '4',
     'Pushes of one account at once; more are told to try again.',
   ),
+  pushesPerHour: declare(
+    'PAAS_PUSHES_PER_HOUR',
+    '75',
+    'Pushes of one account within an hour; more are told when to come back.',
+  ),
+  fetches: declare('PAAS_FETCHES', '16', 'Clones, fetches and lists of refs that are served at once; more wait.'),
+  gitUid: declare(
+    'PAAS_GIT_UID',
+    '59418',
+    "User and group number that git runs as when the control plane is root: nobody else's, and without a name or a password.",
+  ),
+  gitTransport: declare(
+    'PAAS_GIT_TRANSPORT',
+    'node-git-server',
+    'What gives pushes to git: node-git-server (the package) or spawn (the control plane itself).',
+  ),
   bootTimeoutMs: declare('PAAS_BOOT_TIMEOUT_MS', '60000', 'A web dyno must bind $PORT within this time (R10).'),
   stopGraceSeconds: declare('PAAS_STOP_GRACE_SECONDS', '30', 'Time between SIGTERM and SIGKILL (R12).'),
   drainTimeoutMs: declare(
@@ -192,6 +208,11 @@ export function loadConfig(env: ConfigEnv = process.env) {
       { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 }[(match[2] ?? '').toLowerCase() as '' | 'k' | 'm' | 'g']
     )
   }
+  const choice = <Name extends string>(s: Setting, names: readonly Name[]) => {
+    const found = names.find((name) => name === raw(s))
+    if (found === undefined) throw new Error(`${s.name} is '${raw(s)}'; it must be ${names.join(' or ')}`)
+    return found
+  }
   const flag = (s: Setting) => {
     const value = raw(s)
     if (value !== 'true' && value !== 'false') throw new Error(`${s.name} is '${value}'; it must be true or false`)
@@ -243,6 +264,10 @@ export function loadConfig(env: ConfigEnv = process.env) {
       timeoutMs: count(d.pushTimeoutMs, 1),
       heartbeatMs: count(d.pushHeartbeatMs, 10),
       pushesPerAccount: count(d.pushesPerAccount, 1),
+      pushesPerHour: count(d.pushesPerHour, 1, 100_000),
+      fetches: count(d.fetches, 1, 1000),
+      uid: count(d.gitUid, 1, 2 ** 31 - 1),
+      transport: choice(d.gitTransport, ['node-git-server', 'spawn']),
     },
     dynos: {
       bootTimeoutMs: count(d.bootTimeoutMs, 1),
@@ -288,6 +313,11 @@ export type Config = ReturnType<typeof loadConfig>
 /** Takes out of the environment what programs we start must not inherit: another git's settings, and our own. */
 export function scrubEnvironment(): void {
   for (const name of Object.keys(process.env)) if (/^(GIT|PAAS)_/.test(name)) delete process.env[name]
+}
+
+/** Has a program in this folder win over one of the same name elsewhere, for what we and our packages start by name. */
+export function putFirstOnPath(folder: string): void {
+  process.env.PATH = [folder, process.env.PATH].filter(Boolean).join(':')
 }
 
 /** The settings as declared, for the reference in docs. */

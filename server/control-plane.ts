@@ -2,17 +2,14 @@
  * Puts the control plane together: database and lock first, then the parts, then the loop, and the doors (API and git)
  * last. Nothing here decides anything; it says who gets what.
  */
-import { chmod, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { authenticate } from './actions/access.js'
-import { findLiveApp, listAppIds } from './store/apps.js'
+import { listAppIds } from './store/apps.js'
 import { failAbandonedBuilds } from './store/builds.js'
 import { settleRelease } from './store/releases.js'
 import { createAddOnLoop } from './addons/add-on-loop.js'
 import { appNetworkName, ensureAppNetwork } from './addons/app-network.js'
-import { mayUseApp } from './actions/access.js'
-import { gitUrl, webUrl } from './api/addresses.js'
+import { gitUrl } from './api/addresses.js'
 import { buildApi } from './api/app.js'
 import { createBuildOutput } from './api/build-output.js'
 import { createDockerBuilder } from './build/docker-builder.js'
@@ -26,11 +23,8 @@ import { pruneImages } from './dynos/prune-images.js'
 import { createUsageWatch } from './dynos/usage-watch.js'
 import { createDockerEngine } from './engine/docker-engine.js'
 import type { Engine } from './engine/engine.js'
-import { deployPush } from './git/deploy-push.js'
-import { nodeGitServerTransport } from './git/node-git-server-transport.js'
+import { openRepositories, startGitDoor } from './git-door.js'
 import { registerGit } from './git/register-git.js'
-import { createRelay } from './git/relay.js'
-import { repositories } from './git/repositories.js'
 import { armFailpoint } from './lib/failpoint.js'
 import type { Logger } from './lib/logger.js'
 import { createSealer } from './lib/seal.js'
@@ -83,8 +77,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     throw new Error('Another control plane is running this platform; stop it first.')
   }
   await db.migrate()
-  await mkdir(path.join(config.dataDir, 'run'), { recursive: true, mode: 0o700 })
-  await chmod(path.join(config.dataDir, 'run'), 0o700)
 
   const networks = await ensureSharedNetworks(engine, config)
   const closeHost = () =>
@@ -102,7 +94,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   })
   const releaseNews = createTopic<ReleaseNews>()
   const buildOutput = createBuildOutput(config.build.outputBytes)
-  const repos = repositories(path.join(config.dataDir, 'repositories'), { packBytes: config.git.packBytes })
+  const repos = openRepositories(config)
   const builder = await createDockerBuilder({ engine, config, images: options.images, network: networks.builds, log })
 
   // The loop and the actions know each other only through these two functions.
@@ -186,19 +178,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     if (build.releaseId !== undefined)
       await settleRelease(db, build.releaseId, { status: 'failed', failure: 'the platform restarted; push again' })
 
-  const relay = createRelay({
-    socketPath: path.join(config.dataDir, 'run', 'git.sock'),
-    repositories: repos,
-    limits: config.git,
-    onPush: deployPush({
-      platform,
-      addressOf: (name) => webUrl(config, name).replace(/\/$/, ''),
-      readAlong: buildOutput.begin,
-    }),
-    log,
-  })
-  await relay.start()
-  await repos.sweep()
+  const git = await startGitDoor({ platform, repositories: repos, readAlong: buildOutput.begin })
 
   const health = createHealth(engine, db, router)
   const api = await buildApi({
@@ -215,19 +195,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     health,
     caCertificatePem: () => router.caCertificatePem(),
   })
-  await api.register(registerGit, {
-    authenticate: async (header) => (await authenticate(platform, header))?.account,
-    findRepository: async (account, appName) => {
-      const app = await findLiveApp(db, appName)
-      if (!app || app.name !== appName || !mayUseApp(account, app)) return undefined
-      if (!(await repos.exists(app.id))) await repos.create(app.id)
-      return { appId: app.id, path: repos.path(app.id) }
-    },
-    limits: config.git,
-    transport: nodeGitServerTransport(),
-    relay,
-    log,
-  })
+  await api.register(registerGit, git)
 
   const ending = new AbortController()
   const following = router.followAccessLog((entry) => {
@@ -267,7 +235,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     api,
     async stop() {
       for (const timer of housekeeping) clearInterval(timer)
-      await relay.close()
+      await git.relay.close()
       await api.close()
       await usage.stop()
       await loop.stop()

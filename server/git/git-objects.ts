@@ -2,14 +2,15 @@
  * Reading what was pushed, out of the object store and never out of a checkout: no path of a tree is ever opened as a
  * file here, so a link in a tree leads nowhere. Works on quarantined objects and on accepted ones alike.
  */
-import { checkOid, type GitOptions, gitOutput, type RunAs } from './git-process.js'
+import { checkOid, type GitOptions, gitOutput } from './git-process.js'
+import type { RunAs } from './git-user.js'
 
 /** Where objects are: the variables that git's own tools take. */
 export interface GitObjects {
   readonly GIT_DIR: string
   readonly GIT_OBJECT_DIRECTORY?: string
   readonly GIT_ALTERNATE_OBJECT_DIRECTORIES?: string
-  readonly runAs?: RunAs
+  readonly runAs?: RunAs | undefined
 }
 
 /** Options that make a git process see these objects. */

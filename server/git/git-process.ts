@@ -2,21 +2,16 @@
  * How the control plane runs git: argv arrays, an environment built from nothing, a deadline and an output limit.
  *
  * Nothing of the control plane's own environment reaches git, so neither a `GIT_*` variable nor a configuration file of
- * the machine changes what a push means. `runAs` is where an own uid for git goes in.
+ * the machine changes what a push means.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-
-/** The user that git processes run as; without it they run as the control plane's. */
-export interface RunAs {
-  readonly uid: number
-  readonly gid: number
-}
+import type { RunAs } from './git-user.js'
 
 export interface GitOptions {
-  readonly cwd?: string
   /** Added to the fixed environment. */
   readonly env?: Readonly<Record<string, string>>
-  readonly runAs?: RunAs
+  /** The user that git runs as; without it, the control plane's. */
+  readonly runAs?: RunAs | undefined
 }
 
 export interface GitOutputOptions extends GitOptions {
@@ -26,7 +21,7 @@ export interface GitOutputOptions extends GitOptions {
 }
 
 /** Refs and objects are looked at as they are stored: no replacements, no attributes of the machine, no prompts. */
-const fixedEnv = {
+export const gitEnvironment = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/nonexistent',
   LC_ALL: 'C.UTF-8',
@@ -38,7 +33,7 @@ const fixedEnv = {
   GIT_ALLOC_LIMIT: '1g',
 } as const
 
-const fixedArgs = ['-c', 'safe.directory=*', '-c', 'protocol.allow=never'] as const
+export const gitArguments = ['-c', 'safe.directory=*', '-c', 'protocol.allow=never'] as const
 
 export class GitError extends Error {
   constructor(
@@ -51,16 +46,30 @@ export class GitError extends Error {
   }
 }
 
-/** Starts `git ARGS`. An error on its standard input is swallowed: a git that ends early is told by its exit code. */
+/** Starts `git ARGS` as the head of a process group. An error on its standard input is swallowed: a git that ends early is told by its exit code. */
 export function spawnGit(args: readonly string[], options: GitOptions = {}): ChildProcessWithoutNullStreams {
-  const child = spawn('git', [...fixedArgs, ...args], {
-    cwd: options.cwd,
-    env: { ...fixedEnv, ...options.env },
+  const child = spawn('git', [...gitArguments, ...args], {
+    // Git's user may not be able to be where the control plane is.
+    cwd: '/',
+    env: { ...gitEnvironment, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    // Head of a process group, which can be ended as a whole.
+    detached: true,
     ...(options.runAs ?? {}),
   })
   child.stdin.on('error', () => {})
   return child
+}
+
+/** Sends a signal to git and all that it started: ended alone, it would leave behind what works for it. */
+export function endGroup(child: ChildProcessWithoutNullStreams, signal: 'SIGTERM' | 'SIGKILL'): void {
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, signal)
+  } catch {
+    // The group is gone, or not made yet.
+    child.kill(signal)
+  }
 }
 
 /** The last `maxChars` of what a child says on standard error, for the log; reading it keeps the child from blocking. */
@@ -86,7 +95,7 @@ export function gitOutput(args: readonly string[], options: GitOutputOptions = {
   let overrun = ''
   const stop = (reason: string) => {
     overrun = reason
-    child.kill('SIGKILL')
+    endGroup(child, 'SIGKILL')
   }
   const timer = setTimeout(() => stop(`no end within ${deadlineMs} ms`), deadlineMs)
   child.stdout.on('data', (chunk: Buffer) => {

@@ -5,7 +5,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandList } from './command-list.js'
-import { tailOfStderr } from './git-process.js'
+import { endGroup, tailOfStderr } from './git-process.js'
 
 export type GitServiceName = 'upload-pack' | 'receive-pack'
 
@@ -38,7 +38,10 @@ export interface GitRun {
   readonly ended: Promise<number | null>
   /** The end of what git said on standard error, for the log. */
   stderr(): string
-  /** Ends git: at first by ending its input, so that it removes what it had stored of a push; by signals if it stays. */
+  /**
+   * Ends git: at first by ending its input, so that it removes what it had stored of a push; by signals to it and to all
+   * that it started if it stays.
+   */
   kill(): void
 }
 
@@ -53,7 +56,7 @@ export interface GitTransport {
 const termAfterMs = 2_000
 const killAfterMs = 5_000
 
-/** Makes a run of a started process; throws when it didn't start. */
+/** Makes a run of a started process, the head of a group of its own; throws when it didn't start. */
 export async function runOf(
   child: ChildProcessWithoutNullStreams,
   streams: { readonly input: Writable; readonly output: Readable },
@@ -86,8 +89,8 @@ export async function runOf(
       if (isOver || timers.length > 0) return
       input.destroy()
       child.stdin.destroy()
-      timers.push(setTimeout(() => child.kill('SIGTERM'), termAfterMs))
-      timers.push(setTimeout(() => child.kill('SIGKILL'), killAfterMs))
+      timers.push(setTimeout(() => endGroup(child, 'SIGTERM'), termAfterMs))
+      timers.push(setTimeout(() => endGroup(child, 'SIGKILL'), killAfterMs))
     },
   }
 }

@@ -1,9 +1,13 @@
 /** What the git front is given, and what one of its requests carries once it has passed. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Account } from '../model/account.js'
+import type { FetchTurns } from './fetch-turns.js'
 import type { GitServiceName, GitTransport } from './git-transport.js'
 import type { GitLimits, GitLog } from './push-request.js'
+import type { PushRate } from './push-rate.js'
+import type { PushesUnderWay } from './pushes-under-way.js'
 import type { Relay } from './relay.js'
+import type { Repositories } from './repositories.js'
 
 export interface GitRepository {
   readonly appId: string
@@ -24,6 +28,7 @@ export interface GitDependencies {
   ) => Promise<GitRepository | undefined>
   readonly limits: GitLimits
   readonly transport: GitTransport
+  readonly repositories: Pick<Repositories, 'sweepQuarantines'>
   /** Started before the first push. */
   readonly relay: Relay
   readonly log: GitLog
@@ -43,6 +48,9 @@ export interface GitWork extends GitAccess {
   readonly deps: GitDependencies
   /** Pushes under way, by account. */
   readonly pushes: AccountCounts
+  readonly rate: PushRate
+  readonly underWay: PushesUnderWay
+  readonly fetchTurns: FetchTurns
   /** Fires when the server closes. */
   readonly closing: AbortSignal
 }

@@ -81,7 +81,7 @@ async function deployInTurn({ push, hello, output, repositories, onPush }: Judge
   const { account, appId, appName } = push.origin
   const begun = Date.now()
   output.whenQuiet(() => `Still working (${seconds(Date.now() - begun)}).`)
-  const quarantine = quarantineOf(repositories.path(appId), hello.objectDirectory)
+  const quarantine = quarantineOf(repositories, appId, hello.objectDirectory)
   const state = await checkObjects(quarantine, deploy.ref, deploy.newOid)
   const refusal = refusalOf(deploy, state)
   if (refusal !== undefined) {
@@ -116,7 +116,8 @@ function refusalOf(deploy: RefUpdate, state: { refOid: string | undefined; type:
 }
 
 /** Rebuilt from the folder's name alone: a path that a hook sends is never opened. */
-function quarantineOf(repositoryPath: string, objectDirectory: string): GitObjects {
+function quarantineOf(repositories: Repositories, appId: string, objectDirectory: string): GitObjects {
+  const repositoryPath = repositories.path(appId)
   const name = path.basename(objectDirectory)
   if (!/^(?:tmp_objdir-)?incoming-\w+$/.test(name)) throw new Error(`'${name}' isn't a quarantine of git`)
   const objects = path.join(repositoryPath, 'objects')
@@ -124,5 +125,6 @@ function quarantineOf(repositoryPath: string, objectDirectory: string): GitObjec
     GIT_DIR: repositoryPath,
     GIT_OBJECT_DIRECTORY: path.join(objects, name),
     GIT_ALTERNATE_OBJECT_DIRECTORIES: objects,
+    runAs: repositories.runAs,
   }
 }

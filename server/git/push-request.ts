@@ -36,6 +36,8 @@ export interface GitLimits {
   readonly timeoutMs: number
   readonly heartbeatMs: number
   readonly pushesPerAccount: number
+  readonly pushesPerHour: number
+  readonly fetches: number
 }
 
 /** As much of pino as git needs. */

@@ -24,11 +24,16 @@ export async function receivePush(work: GitWork): Promise<void> {
   else if (typeof commands === 'string') sendText(response, ...faultAnswers[commands])
   else {
     await deps.relay.checkReady()
+    const { appId } = work.repository
+    work.rate.count(account)
+    work.underWay.begin(appId)
     pushes.add(account, 1)
+    let exitCode: number | null = null
     try {
-      await runPush(work, body, commands)
+      exitCode = await runPush(work, body, commands)
     } finally {
       pushes.add(account, -1)
+      await work.underWay.end(appId, exitCode === null)
     }
   }
 }
@@ -47,7 +52,8 @@ async function readCommands(body: RequestBody): Promise<CommandList | 'probe' | 
   }
 }
 
-async function runPush(work: GitWork, body: RequestBody, commands: CommandList): Promise<void> {
+/** Resolves with git's exit code; null after a signal. */
+async function runPush(work: GitWork, body: RequestBody, commands: CommandList): Promise<number | null> {
   const { response, account, appName, repository, deps, pushes } = work
   const begun = Date.now()
   const run = await deps.transport.push({ repositoryPath: repository.path, commands })
@@ -85,4 +91,5 @@ async function runPush(work: GitWork, body: RequestBody, commands: CommandList):
   const ms = Date.now() - begun
   if (exitCode === 0) deps.log.info({ ...fields, ms }, 'push ended')
   else deps.log.warn({ ...fields, ms, stderr: run.stderr() }, 'push ended by a failure of git')
+  return exitCode
 }

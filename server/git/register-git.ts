@@ -12,9 +12,12 @@ import { isAppName } from '../model/app-name.js'
 import { errorStatus, PlatformError } from '../model/errors.js'
 import { readToken } from './credentials.js'
 import { sendText } from './exchange.js'
+import { FetchTurns } from './fetch-turns.js'
 import type { GitServiceName } from './git-transport.js'
 import { AccountCounts, type GitAccess, type GitDependencies, type GitWork } from './git-work.js'
 import type { GitLimits, GitLog } from './push-request.js'
+import { PushRate } from './push-rate.js'
+import { PushesUnderWay } from './pushes-under-way.js'
 import { receivePush } from './receive-push.js'
 import { advertiseRefs, serveFetch } from './serve-fetch.js'
 
@@ -36,7 +39,8 @@ export async function registerGit(fastify: FastifyInstance, deps: GitDependencie
   const closing = new AbortController()
   // Every request under way listens to it.
   setMaxListeners(0, closing.signal)
-  const serve = server(deps, closing.signal)
+  const rate = new PushRate(deps.limits.pushesPerHour)
+  const serve = server(deps, rate, closing.signal)
   // Held pushes would hold up the closing of the server.
   fastify.addHook('preClose', async () => closing.abort())
 
@@ -65,7 +69,10 @@ export async function registerGit(fastify: FastifyInstance, deps: GitDependencie
     if (service !== 'git-upload-pack' && service !== 'git-receive-pack')
       throw new PlatformError('forbidden', 'This platform speaks smart HTTP only; use git 1.6.6 or newer.')
     const name = service === 'git-upload-pack' ? 'upload-pack' : 'receive-pack'
-    await serve(await find(request, name), request, reply, (work) => advertiseRefs(work, name))
+    const access = await find(request, name)
+    // Here git shows its user our words, and has sent nothing yet.
+    if (name === 'receive-pack') rate.check(access.account)
+    await serve(access, request, reply, (work) => advertiseRefs(work, name))
   })
   addRoute(fastify, 'POST', 'git-upload-pack', async (request, reply) => {
     checkBodyHeaders(request, 'upload-pack', deps.limits)
@@ -73,7 +80,9 @@ export async function registerGit(fastify: FastifyInstance, deps: GitDependencie
   })
   addRoute(fastify, 'POST', 'git-receive-pack', async (request, reply) => {
     checkBodyHeaders(request, 'receive-pack', deps.limits)
-    await serve(await find(request, 'receive-pack'), request, reply, receivePush)
+    const access = await find(request, 'receive-pack')
+    rate.check(access.account)
+    await serve(access, request, reply, receivePush)
   })
 }
 
@@ -91,9 +100,11 @@ function addRoute(fastify: FastifyInstance, method: 'GET' | 'POST', path: string
 }
 
 /** Takes requests from Fastify and does their work, within each account's number of them. */
-function server(deps: GitDependencies, closing: AbortSignal) {
+function server(deps: GitDependencies, rate: PushRate, closing: AbortSignal) {
   const requests = new AccountCounts()
   const pushes = new AccountCounts()
+  const underWay = new PushesUnderWay((appId) => deps.repositories.sweepQuarantines(appId))
+  const fetchTurns = new FetchTurns(deps.limits.fetches)
   return async (
     access: GitAccess,
     request: FastifyRequest,
@@ -107,7 +118,8 @@ function server(deps: GitDependencies, closing: AbortSignal) {
     // A push is held open while it builds; its own limits end it.
     reply.raw.socket?.setTimeout(0)
     try {
-      await work({ ...access, request: request.raw, response: reply.raw, deps, pushes, closing })
+      const taken = { request: request.raw, response: reply.raw, closing }
+      await work({ ...access, ...taken, deps, pushes, rate, underWay, fetchTurns })
     } catch (error) {
       deps.log.error({ err: error, app: access.appName }, 'a git request failed by a fault of ours')
       sendText(reply.raw, 500, 'Something went wrong here.')

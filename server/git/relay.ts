@@ -3,10 +3,11 @@
  * before git can reach the hook; a hook whose parent wasn't announced is refused, so nobody else on the machine can have
  * a push decided. What a push goes through is told in `push.ts`; deciding is `judge-push.ts`.
  */
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmod, chown, rm } from 'node:fs/promises'
 import net, { type Socket } from 'node:net'
 import path from 'node:path'
 import { AppQueue } from './app-queue.js'
+import { ensurePassableFolder } from './git-user.js'
 import { type HookHello, PushOutput, readHello } from './hook-channel.js'
 import { judgePush } from './judge-push.js'
 import { checkHook, installHook } from './pre-receive-hook.js'
@@ -15,7 +16,7 @@ import type { GitLimits, GitLog, OnPush } from './push-request.js'
 import type { Repositories } from './repositories.js'
 
 export interface RelayOptions {
-  /** At most 100 characters; its folder is made with mode 0700. */
+  /** At most 100 characters; its folder is closed to all but git's user. */
   readonly socketPath: string
   readonly repositories: Repositories
   readonly limits: Pick<GitLimits, 'refsPerPush' | 'heartbeatMs'>
@@ -58,13 +59,14 @@ class HookRelay implements Relay {
     const { socketPath, repositories, log } = this.#options
     await repositories.prepare()
     await installHook(repositories.hooksDir, socketPath)
-    await mkdir(path.dirname(socketPath), { recursive: true })
-    await chmod(path.dirname(socketPath), 0o700)
+    await ensurePassableFolder(path.dirname(socketPath), repositories.runAs)
     await rm(socketPath, { force: true })
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen(socketPath, resolve)
     })
+    if (repositories.runAs) await chown(socketPath, -1, repositories.runAs.gid)
+    await chmod(socketPath, repositories.runAs ? 0o660 : 0o600)
     this.#server.on('error', (error) => log.error({ err: error }, 'the socket of the hook failed'))
   }
 

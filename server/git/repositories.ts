@@ -6,22 +6,29 @@
  * repository without either would take pushes undecided, which is why `prepare` comes before any push.
  */
 import { randomUUID } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
 import { access, constants, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { gitOutput, type RunAs } from './git-process.js'
+import { GitError, gitOutput } from './git-process.js'
+import { ensurePassableFolder, type RunAs, takeOver } from './git-user.js'
 import { isDeployRef } from './ref-rules.js'
 import { repositoryAttributes, repositoryConfig } from './repository-config.js'
 
 export interface RepositoriesOptions {
   /** Size of one pack at most, in bytes; git tells the pusher. */
   readonly packBytes: number
-  readonly runAs?: RunAs
+  readonly runAs?: RunAs | undefined
 }
 
 export interface Repositories {
+  /** Who owns the repositories and works on them; undefined: the control plane's own user. */
+  readonly runAs: RunAs | undefined
   /** Folder of the shared hooks; git runs them for every repository. */
   readonly hooksDir: string
-  /** Writes what all repositories share. Idempotent; before the first push of a process. */
+  /**
+   * Writes what all repositories share, and gives git's user the repositories that another one has. Idempotent; before the
+   * first push of a process. Throws a sentence when git can't get there.
+   */
   prepare(): Promise<void>
   /** Throws unless the shared settings are in place. */
   checkPrepared(): Promise<void>
@@ -39,6 +46,11 @@ export interface Repositories {
   setHead(appId: string, ref: string): Promise<void>
   /** Removes what killed pushes, creations and removals left behind. Only while no push runs: at start. */
   sweep(): Promise<void>
+  /**
+   * Removes the quarantines that are there at the moment of the call, before anything else can happen. Only while nobody
+   * pushes to this repository.
+   */
+  sweepQuarantines(appId: string): Promise<void>
   /** Packs the repository if it has gathered many packs; safe beside pushes. */
   compact(appId: string): Promise<void>
 }
@@ -51,6 +63,7 @@ export function repositories(dir: string, options: RepositoriesOptions): Reposit
 
 class BareRepositories implements Repositories {
   readonly hooksDir: string
+  readonly runAs: RunAs | undefined
   readonly #dir: string
   readonly #options: RepositoriesOptions
   readonly #configFile: string
@@ -60,13 +73,14 @@ class BareRepositories implements Repositories {
   constructor(dir: string, options: RepositoriesOptions) {
     this.#dir = dir
     this.#options = options
+    this.runAs = options.runAs
     this.hooksDir = path.join(dir, '.shared/hooks')
     this.#configFile = path.join(dir, '.shared/config')
     this.#templateDir = path.join(dir, '.shared/template')
   }
 
   prepare(): Promise<void> {
-    this.#prepared = this.#writeShared()
+    this.#prepared = this.#prepareFolders()
     return this.#prepared
   }
 
@@ -89,7 +103,9 @@ class BareRepositories implements Repositories {
     const draft = path.join(this.#dir, `.making-${randomUUID()}`)
     const args = ['init', '--quiet', '--bare', '--initial-branch=master', `--template=${this.#templateDir}`, draft]
     try {
-      await gitOutput(args, { runAs: this.#options.runAs })
+      await mkdir(draft, { mode: 0o700 })
+      if (this.runAs) await takeOver(draft, this.runAs)
+      await gitOutput(args, { runAs: this.runAs })
       await rename(draft, this.path(appId))
     } catch (error) {
       await rm(draft, { recursive: true, force: true })
@@ -128,10 +144,12 @@ class BareRepositories implements Repositories {
     for (const name of await readdir(this.#dir).catch(() => [])) {
       if (name.startsWith('.making-') || name.startsWith('.gone-')) await removeFolder(path.join(this.#dir, name))
       if (!name.endsWith('.git')) continue
-      const objects = path.join(this.#dir, name, 'objects')
-      for (const entry of await readdir(objects).catch(() => []))
-        if (entry.startsWith('tmp_objdir-')) await removeFolder(path.join(objects, entry))
+      await removeQuarantines(path.join(this.#dir, name))
     }
+  }
+
+  sweepQuarantines(appId: string): Promise<void> {
+    return removeQuarantines(this.path(appId))
   }
 
   async compact(appId: string): Promise<void> {
@@ -139,9 +157,29 @@ class BareRepositories implements Repositories {
   }
 
   async #git(appId: string, args: readonly string[], deadlineMs?: number): Promise<string> {
-    const options = { runAs: this.#options.runAs, deadlineMs }
+    const options = { runAs: this.runAs, deadlineMs }
     const output = await gitOutput([`--git-dir=${this.path(appId)}`, ...args], options)
     return output.toString('utf8').trimEnd()
+  }
+
+  async #prepareFolders(): Promise<void> {
+    await ensurePassableFolder(this.#dir, this.runAs)
+    await this.#writeShared()
+    await this.#checkReach()
+    for (const name of await readdir(this.#dir))
+      if (this.runAs && name.endsWith('.git')) await takeOver(path.join(this.#dir, name), this.runAs)
+  }
+
+  async #checkReach(): Promise<void> {
+    try {
+      await gitOutput(['config', `--file=${this.#configFile}`, '--list'], { runAs: this.runAs })
+    } catch (error) {
+      if (!(error instanceof GitError) || !this.runAs) throw error
+      throw new Error(
+        `git, which runs as user ${this.runAs.uid}, can't reach ${this.#dir}. Every folder above it must be passable for everybody: chmod o+x`,
+        { cause: error },
+      )
+    }
   }
 
   async #writeShared(): Promise<void> {
@@ -165,6 +203,13 @@ async function writeAtomically(file: string, text: string): Promise<void> {
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, text)
   await rename(draft, file)
+}
+
+/** Looks at once: a push that begins in the next moment has a quarantine that isn't ours to remove. */
+async function removeQuarantines(repositoryPath: string): Promise<void> {
+  const objects = path.join(repositoryPath, 'objects')
+  const names = existsSync(objects) ? readdirSync(objects) : []
+  for (const name of names) if (name.startsWith('tmp_objdir-')) await removeFolder(path.join(objects, name))
 }
 
 function removeFolder(dir: string): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { type Readable, pipeline } from 'node:stream'
 import { type GitObjects, readingFrom } from './git-objects.js'
-import { checkOid, GitError, spawnGit, tailOfStderr } from './git-process.js'
+import { checkOid, endGroup, GitError, spawnGit, tailOfStderr } from './git-process.js'
 import { TarMeter } from './tar-meter.js'
 
 export interface ArchiveLimits {
@@ -40,7 +40,7 @@ export function archiveSource(objects: GitObjects, oid: string, limits: ArchiveL
   const meter = new TarMeter(limits, exited)
   const done = new Promise<{ bytes: number; files: number }>((resolve, reject) => {
     pipeline(child.stdout, meter, (error) => {
-      if (error) child.kill('SIGKILL')
+      if (error) endGroup(child, 'SIGKILL')
       if (error) reject(error)
       else resolve({ bytes: meter.contentBytes, files: meter.entries })
     })
@@ -51,7 +51,7 @@ export function archiveSource(objects: GitObjects, oid: string, limits: ArchiveL
     stream: meter,
     done,
     kill: () => {
-      child.kill('SIGKILL')
+      endGroup(child, 'SIGKILL')
       meter.destroy(new Error('reading the source was stopped'))
     },
   }

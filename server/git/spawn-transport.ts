@@ -1,9 +1,10 @@
 /** Starts git directly, with an environment of our own and the client's protocol version. */
-import { type RunAs, spawnGit } from './git-process.js'
+import { spawnGit } from './git-process.js'
 import { type GitRun, type GitServiceName, type GitTransport, runOf } from './git-transport.js'
+import type { RunAs } from './git-user.js'
 
 export interface SpawnTransportOptions {
-  readonly runAs?: RunAs
+  readonly runAs?: RunAs | undefined
 }
 
 export function spawnTransport(options: SpawnTransportOptions = {}): GitTransport {

@@ -1,24 +1,36 @@
 /** A git front with everything real behind it, in a folder of its own, and the real git client in front of it. */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import fastify from 'fastify'
+import { loadConfig, putFirstOnPath } from '../../server/config.js'
 import { readToken } from '../../server/git/credentials.js'
+import { gitUser } from '../../server/git/git-user.js'
 import type { GitTransport } from '../../server/git/git-transport.js'
 import { nodeGitServerTransport } from '../../server/git/node-git-server-transport.js'
 import type { GitLimits, PushRequest } from '../../server/git/push-request.js'
+import { installReceivePack } from '../../server/git/receive-pack-command.js'
 import { registerGit } from '../../server/git/register-git.js'
 import { createRelay } from '../../server/git/relay.js'
 import { repositories } from '../../server/git/repositories.js'
 import { spawnTransport } from '../../server/git/spawn-transport.js'
 import type { Account } from '../../server/model/account.js'
 
+/** As the platform has it: git is a user of its own where these tests run as root. */
+export const runAs = gitUser(loadConfig({}).git.uid)
+
+const programs = path.join(await mkdtemp(path.join(tmpdir(), 'paas-git-bin-')), 'bin')
+process.once('exit', () => rmSync(path.dirname(programs), { recursive: true, force: true }))
+await installReceivePack(programs, runAs)
+putFirstOnPath(programs)
+
 export const transports: Record<GitTransport['name'], () => GitTransport> = {
-  'node-git-server': nodeGitServerTransport,
-  spawn: spawnTransport,
+  'node-git-server': () => nodeGitServerTransport({ runAs }),
+  spawn: () => spawnTransport({ runAs }),
 }
 
 export interface GitResult {
@@ -111,7 +123,9 @@ export function talk(port: number, bytes: string | Buffer | readonly Buffer[], e
 
 export async function startFront(options: FrontOptions) {
   const dir = await mkdtemp(path.join(tmpdir(), 'paas-git-'))
-  const repos = repositories(path.join(dir, 'repositories'), { packBytes: options.limits?.packBytes ?? 50 * 1024 ** 2 })
+  await chmod(dir, 0o711)
+  const packBytes = options.limits?.packBytes ?? 50 * 1024 ** 2
+  const repos = repositories(path.join(dir, 'repositories'), { packBytes, runAs })
   const limits: GitLimits = {
     packBytes: 50 * 1024 ** 2,
     refsPerPush: 20,
@@ -119,6 +133,8 @@ export async function startFront(options: FrontOptions) {
     timeoutMs: 120_000,
     heartbeatMs: 15_000,
     pushesPerAccount: 4,
+    pushesPerHour: 10_000,
+    fetches: 16,
     ...options.limits,
   }
   const logged: string[] = []
@@ -152,6 +168,7 @@ export async function startFront(options: FrontOptions) {
     },
     limits,
     transport: options.transport,
+    repositories: repos,
     relay,
     log,
   })
@@ -180,7 +197,16 @@ export async function startFront(options: FrontOptions) {
       return appId
     },
     git(cwd: string, args: readonly string[], more: { signal?: AbortSignal; onOutput?: (text: string) => void } = {}) {
-      const who = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', '-c', 'init.defaultBranch=master']
+      const who = [
+        '-c',
+        'safe.directory=*',
+        '-c',
+        'user.name=Ada',
+        '-c',
+        'user.email=ada@example.com',
+        '-c',
+        'init.defaultBranch=master',
+      ]
       return run(['git', ...who, ...args], { cwd, env: gitEnv, ...more })
     },
     /** Makes a working copy with these files committed. */

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
@@ -148,6 +148,8 @@ export interface WorldOptions {
 
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const dir = await mkdtemp(path.join(tmpdir(), 'paas-world-'))
+  // As /var/lib is: git's own user must get to the repositories.
+  await chmod(dir, 0o711)
   const instance = `t${randomBytes(4).toString('hex')}`
   const [httpPort, httpsPort, apiPort] = await freePorts(3)
   const engine = createDockerEngine({ socketPath: process.env.PAAS_ENGINE_SOCKET ?? '/var/run/docker.sock' })
@@ -162,6 +164,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     PAAS_SUBNETS: await freeSubnets(engine),
     PAAS_LOG_LEVEL: 'debug',
     PAAS_DISK_RESERVE: '200m',
+    // Tests push more often than people.
+    PAAS_PUSHES_PER_HOUR: '10000',
     ...options.env,
   }
   const config = loadConfig(env)
