@@ -1,0 +1,62 @@
+// Goal: no request is dropped, doubled or misled, whatever an app goes through: deploys, rollbacks, config changes, scaling,
+// restarts, the death of the control plane, reloads of the router.
+// Method: two apps under load from processes of their own: new, pooled and kept connections, https, HTTP/2, orders that must
+// arrive exactly once, slow requests, streams, websockets. The long version is in test/soak.
+import t from 'tap'
+import { Changes } from '../support/load/changes.js'
+import { startLoad } from '../support/load/load.js'
+import { keepOrderBook } from '../support/load/order-book.js'
+import { failureCounts, printTally } from '../support/load/tally.js'
+import { startWorld, type World } from '../support/world.js'
+
+t.setTimeout(300_000)
+
+let world: World
+t.before(async () => {
+  world = await startWorld({ env: { PAAS_ROUTER_SLOTS: '2' } })
+})
+t.teardown(() => world.stop())
+
+t.test('no request is dropped, doubled or misled while the app is changed in every way', async (t) => {
+  const repo = await world.checkout('load', 'busy')
+  const neighbours = await world.checkout('load', 'neighbour')
+  for (const each of [repo, neighbours]) {
+    const pushed = await world.push(each)
+    if (pushed.code !== 0) throw new Error(pushed.output)
+  }
+  const book = keepOrderBook(world)
+  const busy = await startLoad(world, 'busy', { perSecond: 30, clients: 8, slowMs: 25_000, open: 3 })
+  const neighbour = await startLoad(world, 'neighbour', { perSecond: 4, clients: 1, slowMs: 5_000, open: 1 })
+  const changes = new Changes(world, 'busy', repo, [busy])
+  await changes.scale(2)
+  await changes.deploy()
+  await changes.config()
+  await changes.deploy()
+  await changes.rollback()
+  await changes.growSlots()
+  await changes.restart()
+  await changes.killControlPlane(2_000)
+  await changes.deploy()
+  await changes.reloadRouter()
+  await changes.scale(1)
+  const [tally, calm] = await Promise.all([busy.stop(), neighbour.stop()])
+  for (const line of [...printTally(tally), ...changes.journal.map((e) => `${e.at % 1_000_000} ${e.what}`)])
+    t.comment(line)
+  for (const failure of tally.failures.slice(0, 20))
+    t.comment(`${failure.at % 1_000_000} ${failure.kind}: ${failure.what}`)
+  t.strictSame(failureCounts(tally), [], 'nothing failed')
+  t.strictSame(failureCounts(calm), [], 'nor at the app beside it')
+  t.ok(tally.reused > 100, 'connections were used again')
+  t.ok(Object.keys(tally.releases).length >= 5, 'by one release after the other')
+  t.strictSame(
+    Object.keys(tally.socketEnds).filter((code) => code !== '1001'),
+    [],
+    'websockets end as the app ends them',
+  )
+  const orders = await book.close([...tally.orders, ...calm.orders])
+  t.strictSame(
+    tally.orders.filter((id) => orders.get(id) !== 1),
+    [],
+    'each order arrived exactly once',
+  )
+})
