@@ -11,9 +11,17 @@ import { type DesiredApp, loadDesired } from './desired.js'
 import { execute } from './execute.js'
 import type { LoopContext } from './loop-context.js'
 import { hasEnded, type ObservedApp } from './observed.js'
-import { createObserver } from './observe.js'
+import { type Asking, createObserver } from './observe.js'
 import { plan, printStep, type Step } from './plan.js'
 import { createSightings } from './sightings.js'
+
+/** Only dynos of these two releases may yet come up. */
+function askingOf({ hosts, target, current }: DesiredApp): Asking {
+  return {
+    host: hosts[0] ?? 'localhost',
+    healthChecks: (id) => [target, current].find((release) => release?.id === id)?.slug?.healthChecks ?? [],
+  }
+}
 
 export interface Reconciler {
   /** Looks at one app soon; nudges that come while it is looked at make it look once more. */
@@ -94,7 +102,7 @@ export function createReconciler(context: LoopContext): Reconciler {
       const desired = await loadDesired(context.db, appId, context.config.domain)
       if (!desired) return clearOrphan(appId)
       const now = new Date()
-      const observed = await observer.observe(appId, desired.hosts[0] ?? 'localhost', now)
+      const observed = await observer.observe(appId, askingOf(desired), now)
       followOutputs(appId, desired, observed)
       await sightings.record(desired, observed, now)
       const steps = plan(desired, observed, now, { ...context.config.dynos, watchingSince })

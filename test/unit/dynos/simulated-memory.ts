@@ -63,6 +63,8 @@ export class SimulatedMemory {
       isUp: isRunning && !isHeld && (!isWeb || this.#up.has(id)),
       isHeld,
       isBoosted: isRunning && c.isBoosted,
+      isChecking: false,
+      unhealthy: undefined,
       isRouted,
       isStopping,
       isDrained: !isRunning || (!isRouted && !isStopping && this.#drainedAt(c) <= this.engine.now),
