@@ -293,7 +293,7 @@ async function launch(
 ): Promise<Release> {
   if (release.processTypes.release !== undefined) write(`-----> Release command: ${release.processTypes.release}\n`)
   let launching = false
-  const outcome = awaitOutcome(platform, release.id, (news) => {
+  const outcome = awaitOutcome(platform, release, (news) => {
     if (news.kind === 'step' && !launching) {
       launching = true
       write('-----> Launching…\n')

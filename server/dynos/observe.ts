@@ -70,8 +70,12 @@ export function createObserver(options: ObserveOptions): Observer {
     const isRouted = routes.isRouted(appId, name)
     const address = label(labelNames.address)
     const port = Number(label(labelNames.port))
-    // A dyno in the table answered before this process began; it is not asked again.
-    if (isRouted) bootChecks.markUp(container.id)
+    if (isRouted) {
+      // A dyno in the table answered before this process began; it is not asked again.
+      bootChecks.markUp(container.id)
+      // It was not in the table while it booted; its time to drain begins when it leaves.
+      unroutedSince.delete(container.id)
+    }
     const isStopping = options.stopping.has(container.id)
     const letGoAt = options.letGoAt.get(container.id)
     const isHeld = label(labelNames.held) === 'yes' && isRunning && letGoAt === undefined && !isRouted

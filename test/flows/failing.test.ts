@@ -104,7 +104,7 @@ t.test('a bad Procfile line is named, and a good push afterwards is live', async
 /** A file server that is asked these health checks. */
 async function becomeChecked(web: readonly object[]): Promise<void> {
   await replaceTree('procfile')
-  await writeFile(path.join(repo, 'Procfile'), 'web: cd ${ROOT:-.} && exec python3 -m http.server $PORT\n')
+  await writeFile(path.join(repo, 'Procfile'), 'web: test -z "$ROOT" || cd $ROOT; exec python3 -m http.server $PORT\n')
   await writeFile(path.join(repo, 'app.json'), JSON.stringify({ healthchecks: { web } }))
   await world.commitAll(repo, 'Ask for its health')
 }

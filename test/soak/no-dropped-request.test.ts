@@ -56,10 +56,10 @@ function report(t: Test, app: string, subject: Subject, tally: Tally): void {
 
 t.test('no request is dropped, doubled or misled while three apps are changed in every way', async (t) => {
   const book = keepOrderBook(world)
-  const rates = { perSecond: 30, clients: 20, slowMs: 25_000, open: 4 }
+  const rates = { perSecond: 12, clients: 12, slowMs: 25_000, open: 4 }
   const polite = await begin('polite', 'load', rates)
-  const rude = await begin('rude', 'load', { ...rates, perSecond: 15, clients: 10 }, ['RUDE=1'])
-  const python = await begin('gunicorn', 'load-gunicorn', { ...rates, perSecond: 15, withoutWebsockets: true })
+  const rude = await begin('rude', 'load', { ...rates, perSecond: 6 }, ['RUDE=1'])
+  const python = await begin('gunicorn', 'load-gunicorn', { ...rates, perSecond: 6, withoutWebsockets: true })
   const subjects = { polite, rude, gunicorn: python }
   for (let n = 0; n < 5; n++) {
     await Promise.all([round(polite), n % 2 === 0 ? round(rude) : round(python)])
@@ -70,17 +70,13 @@ t.test('no request is dropped, doubled or misled while three apps are changed in
   const tallies = await Promise.all(
     Object.entries(subjects).map(async ([app, subject]) => ({ app, subject, tally: await subject.load.stop() })),
   )
-  const orders = await book.close(tallies.flatMap(({ tally }) => tally.orders))
   for (const { app, subject, tally } of tallies) {
     report(t, app, subject, tally)
     t.strictSame(failureCounts(tally), [], `${app}: nothing failed`)
     t.ok(tally.reused > 1_000, `${app}: connections were used again`)
-    t.strictSame(
-      tally.orders.filter((id) => orders.get(id) !== 1),
-      [],
-      `${app}: each order arrived exactly once`,
-    )
   }
+  const placed = tallies.flatMap(({ tally }) => tally.orders)
+  t.strictSame(await book.close(placed), [], `each of ${placed.length} orders arrived exactly once`)
   t.strictSame(
     Object.keys(tallies[0]?.tally.socketEnds ?? {}),
     ['1001'],

@@ -5,6 +5,7 @@
  */
 import http from 'node:http'
 import https from 'node:https'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Kind, Tally } from './tally.js'
 
 export interface Target {
@@ -45,8 +46,10 @@ export class Client {
     tally.begun[kind]++
     const done = attempt().then(
       () => void tally.served[kind]++,
-      (error: Error & { code?: string }) => {
+      async (error: Error & { code?: string }) => {
         tally.failures.push({ kind, at: Date.now(), what: error.code ?? error.message })
+        // Who begins the next when this one has ended does not make thousands of one outage.
+        await wait(100)
       },
     )
     this.running.add(done)

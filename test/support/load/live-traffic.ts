@@ -105,7 +105,7 @@ function ask2(client: Client, session: http2.ClientHttp2Session): Promise<void> 
     stream.on('data', (part: string) => {
       body += part
     })
-    stream.once('error', reject)
+    stream.once('error', (error) => reject(new Error(`${error.message} (reset with ${stream.rstCode})`)))
     stream.once('close', () => reject(new Error(`the stream closed with ${stream.rstCode}`)))
     stream.once('end', () => {
       try {

@@ -47,6 +47,7 @@ export class SimulatedMemory {
     if (isRouted) {
       c.wasRouted = true
       this.#up.add(id)
+      this.#unrouted.delete(id)
     } else if (!this.#unrouted.has(id)) this.#unrouted.set(id, this.engine.now)
     if (isRunning && isWeb && !isHeld) {
       if (!this.#asked.has(id)) this.#asked.set(id, this.engine.now)
