@@ -2,12 +2,13 @@
 // restarts, the death of the control plane, reloads of the router.
 // Method: two apps under load from processes of their own: new, pooled and kept connections, https, HTTP/2, orders that must
 // arrive exactly once, slow requests, streams, websockets. The long version is in test/soak.
+import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { Changes } from '../support/load/changes.js'
 import { startLoad } from '../support/load/load.js'
 import { keepOrderBook } from '../support/load/order-book.js'
 import { failureCounts, printTally } from '../support/load/tally.js'
-import { startWorld, type World } from '../support/world.js'
+import { startWorld, until, type World } from '../support/world.js'
 
 t.setTimeout(300_000)
 
@@ -58,3 +59,44 @@ t.test('no request is dropped, doubled or misled while the app is changed in eve
   )
   t.strictSame(await book.close([...tally.orders, ...calm.orders]), [], 'each order arrived exactly once')
 })
+
+t.test(
+  'a dyno that dies while the control plane is dead is left out by the router itself within five seconds',
+  async (t) => {
+    await world.paas(['ps:scale', 'web=2', '--app', 'busy'])
+    const { id } = await world.api<{ id: string }>('GET', '/apps/busy')
+    const dynos = await until('two dynos that answer', async () => {
+      const names = await Promise.all(
+        Array.from({ length: 20 }, async () => (await world.get('busy')).headers['x-dyno']),
+      )
+      const all = await world.engine.listContainers({ 'paas.app': id, 'paas.kind': 'dyno' })
+      return new Set(names).size === 2 && all.filter((c) => c.state === 'running')
+    })
+    await world.endControlPlane('SIGKILL')
+    const dead = dynos.find((c) => c.labels['paas.dyno'] === 'web.2')
+    const asked: Promise<{ after: number; ms: number; status: number }>[] = []
+    const killed = Date.now()
+    await world.engine.killContainer(dead?.id ?? '', 'SIGKILL')
+    for (let n = 0; n < 160; n++) {
+      const begun = Date.now()
+      const answer = world.get('busy').then(
+        ({ status }) => ({ after: begun - killed, ms: Date.now() - begun, status }),
+        () => ({ after: begun - killed, ms: Date.now() - begun, status: 0 }),
+      )
+      asked.push(answer)
+      await wait(50)
+    }
+    const answers = await Promise.all(asked)
+    const late = answers.filter(({ after, ms }) => after > 5_000 && ms > 1_000)
+    t.comment(
+      `slowest ${Math.max(...answers.map(({ ms }) => ms))} ms; slow until ${Math.max(0, ...answers.filter(({ ms }) => ms > 1_000).map(({ after }) => after))} ms`,
+    )
+    t.strictSame(
+      answers.filter(({ status }) => status !== 200),
+      [],
+      'others answer for it meanwhile',
+    )
+    t.strictSame(late, [], 'then nobody waits for it')
+    await world.startControlPlane()
+  },
+)
