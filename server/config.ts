@@ -112,6 +112,11 @@ const declared = {
     'What gives pushes to git: node-git-server (the package) or spawn (the control plane itself).',
   ),
   bootTimeoutMs: declare('PAAS_BOOT_TIMEOUT_MS', '60000', 'A web dyno must bind $PORT within this time (R10).'),
+  healthChecksTimeoutMs: declare(
+    'PAAS_HEALTH_CHECKS_TIMEOUT_MS',
+    '900000',
+    "A dyno's health checks (app.json) together may take this long.",
+  ),
   stopGraceSeconds: declare('PAAS_STOP_GRACE_SECONDS', '30', 'Time between SIGTERM and SIGKILL (R12).'),
   drainTimeoutMs: declare(
     'PAAS_DRAIN_TIMEOUT_MS',
@@ -271,6 +276,7 @@ export function loadConfig(env: ConfigEnv = process.env) {
     },
     dynos: {
       bootTimeoutMs: count(d.bootTimeoutMs, 1),
+      healthChecksTimeoutMs: count(d.healthChecksTimeoutMs, 1),
       stopGraceSeconds: count(d.stopGraceSeconds, 0),
       drainTimeoutMs: count(d.drainTimeoutMs, 0),
       releaseCommandTimeoutMs: count(d.releaseCommandTimeoutMs, 1),

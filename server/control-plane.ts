@@ -132,7 +132,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     config,
     log,
     routes: createRoutePublisher(router, () => nextRouteTableVersion(db)),
-    bootChecks: createBootChecks((containerId) => void nudgeAppOf(containerId)),
+    bootChecks: createBootChecks({
+      healthChecksTimeoutMs: config.dynos.healthChecksTimeoutMs,
+      onChange: (containerId) => void nudgeAppOf(containerId),
+      onFailedAttempt: (containerId, text) => void tellFailedCheck(containerId, text),
+    }),
     output: {
       follow: (container) => output.follow(container),
       drained: (id) => output.drained(id),
@@ -168,6 +172,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const container = await engine.findContainer(containerId).catch(() => undefined)
     const appId = container?.labels[labelNames.app]
     if (appId !== undefined) platform.nudge(appId)
+  }
+  const tellFailedCheck = async (containerId: string, text: string) => {
+    const labels = (await engine.findContainer(containerId).catch(() => undefined))?.labels
+    const dyno = labels?.[labelNames.dyno] ?? ''
+    context.appLog(labels?.[labelNames.app] ?? '', { source: 'heroku', dyno, text: `Health check failed: ${text}` })
+    releaseNews.publish(labels?.[labelNames.release] ?? '', { kind: 'step', text: `${dyno}: ${text}` })
   }
   const loop = createReconciler(context)
   reconciler = loop

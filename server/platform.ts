@@ -5,14 +5,16 @@ import type { Logger } from './lib/logger.js'
 import type { Topic } from './lib/topic.js'
 import type { Database } from './store/database.js'
 
-/** What is heard of a release while somebody waits for it. */
+/** What is heard under a release's id, or an app's, while somebody waits. */
 export type ReleaseNews =
   /** A line its release command wrote. */
   | { readonly kind: 'line'; readonly text: string }
   /** A step worth telling: `web.1 up in 0.9 s`. */
   | { readonly kind: 'step'; readonly text: string }
-  /** It is settled, and where it succeeded its routes are published. */
+  /** It is settled. */
   | { readonly kind: 'settled' }
+  /** Under the app's id: requests reach the web dynos of this version and of no older one. */
+  | { readonly kind: 'published'; readonly version: number }
 
 export interface Platform {
   readonly config: Config

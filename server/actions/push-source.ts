@@ -123,6 +123,7 @@ async function deploy(
   })
   if (project.hasSubmodules)
     write(' !     Warning: submodules are not fetched; their folders are empty in the build.\n')
+  for (const note of project.manifest.healthChecks.notes) write(`       Note: app.json: ${note}\n`)
   const isFirst = (await findNewestRelease(platform.db, app.id))?.slugId === undefined
   if (isFirst) await prepareFirst(platform, push, project.manifest, write)
   const newest = await findNewestRelease(platform.db, app.id)
@@ -247,6 +248,7 @@ async function insertDeployRelease(
       imageReference: image.imageReference,
       sizeBytes: image.sizeBytes,
       processTypes,
+      healthChecks: manifest.healthChecks.web,
       buildpacks: image.buildpacks,
       stack: image.stack,
     })
@@ -291,7 +293,7 @@ async function launch(
 ): Promise<Release> {
   if (release.processTypes.release !== undefined) write(`-----> Release command: ${release.processTypes.release}\n`)
   let launching = false
-  const outcome = awaitOutcome(platform, release.id, (news) => {
+  const outcome = awaitOutcome(platform, release, (news) => {
     if (news.kind === 'step' && !launching) {
       launching = true
       write('-----> Launching…\n')

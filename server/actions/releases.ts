@@ -134,18 +134,19 @@ export function announceRelease(
  */
 export function awaitOutcome(
   platform: Platform,
-  releaseId: string,
+  { id, appId, version }: Pick<Release, 'id' | 'appId' | 'version'>,
   onNews: (news: { readonly kind: 'line' | 'step'; readonly text: string }) => void,
 ): Promise<Release> {
   return new Promise((resolve, reject) => {
+    let published = 0
     const stop = () => {
       clearInterval(timer)
-      unsubscribe()
+      for (const unsubscribe of subscriptions) unsubscribe()
     }
     const look = async () => {
       try {
-        const release = await getRelease(platform.db, releaseId)
-        if (release.status === 'pending') return
+        const release = await getRelease(platform.db, id)
+        if (release.status === 'pending' || (release.status === 'succeeded' && published < version)) return
         stop()
         resolve(release)
       } catch (error) {
@@ -155,11 +156,14 @@ export function awaitOutcome(
         reject(error as Error)
       }
     }
-    const unsubscribe = platform.releaseNews.subscribe(releaseId, (news) => {
-      if (news.kind === 'settled') void look()
-      else onNews(news)
-    })
-    // The row is looked at now and then too: news of a settled release can be lost with a restart of the loop.
+    const subscriptions = [id, appId].map((key) =>
+      platform.releaseNews.subscribe(key, (news) => {
+        if (news.kind === 'line' || news.kind === 'step') return onNews(news)
+        if (news.kind === 'published') published = Math.max(published, news.version)
+        void look()
+      }),
+    )
+    // The row is looked at now and then too: a release can be failed where no news come from.
     const timer = setInterval(() => void look(), 2_000)
   })
 }

@@ -1,68 +1,111 @@
 /**
- * Knows which web dynos are up: one that has answered a request on its port, however it answered, is up for the rest of its
- * life. Looking at the port alone is not enough: servers bind before they have loaded the app, and may die of it.
+ * Knows which web dynos are up. One that has answered a request on its port, however it answered, is up for the rest of its
+ * life; where the app has health checks, it must pass them instead. Looking at the port alone is not enough: servers bind
+ * before they have loaded the app, and may die of it.
  *
  * Probing is a hint that nudges the loop; what is remembered here is lost with the process and found out again.
  */
 import { request } from 'node:http'
 import net from 'node:net'
+import { checkHeaders, checkHealth, type HealthTarget } from './health-check.js'
 
-export interface BootCheckTarget {
+export interface BootCheckTarget extends HealthTarget {
   readonly containerId: string
-  readonly address: string
-  readonly port: number
-  /** Sent as Host, so that apps that check it answer as they would. */
-  readonly host: string
 }
 
+/** Of a web dyno: its port is waited for, its health checks are under way, it is up, or it failed them. */
+export type BootState =
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'checking' }
+  | { readonly kind: 'up' }
+  | { readonly kind: 'unhealthy'; readonly failure: string }
+
 export interface BootChecks {
-  /** True once the dyno has answered; begins probing when it is seen for the first time. */
-  isUp(target: BootCheckTarget): boolean
+  /** What is known of the dyno; begins probing when it is seen for the first time. */
+  look(target: BootCheckTarget): BootState
   /** Takes a dyno as up without probing: it is in the route table already. */
   markUp(containerId: string): void
   forget(containerId: string): void
   close(): void
 }
 
+export interface BootCheckOptions {
+  /** All health checks of a dyno together may take this long. */
+  readonly healthChecksTimeoutMs: number
+  /** The dyno's state is another one now. */
+  onChange(containerId: string): void
+  /** A health check failed and will be tried again. */
+  onFailedAttempt(containerId: string, text: string): void
+}
+
 /** A server that takes the request and says nothing for this long is up too: it is only slow. */
 const silentUpMs = 10_000
 const quickProbes = 400
 
-export function createBootChecks(onUp: (containerId: string) => void): BootChecks {
-  const up = new Set<string>()
+export function createBootChecks(options: BootCheckOptions): BootChecks {
+  const states = new Map<string, BootState>()
   const probing = new Map<string, AbortController>()
 
+  const set = (target: BootCheckTarget, state: BootState) => {
+    states.set(target.containerId, state)
+    if (state.kind !== 'checking') probing.delete(target.containerId)
+    options.onChange(target.containerId)
+  }
+
   const probe = async (target: BootCheckTarget, signal: AbortSignal) => {
+    // Whoever says which path is healthy need not be asked for another one.
+    const isPathAsked = target.healthChecks.some((check) => check.kind === 'path')
     for (let attempt = 0; !signal.aborted; attempt++) {
-      if ((await isOpen(target, signal)) && (await answers(target, signal))) {
-        probing.delete(target.containerId)
-        up.add(target.containerId)
-        onUp(target.containerId)
-        return
-      }
+      if ((await isOpen(target, signal)) && (isPathAsked || (await answers(target, signal)))) break
       await new Promise((resolve) => setTimeout(resolve, attempt < quickProbes ? 8 : 250).unref())
+    }
+    if (signal.aborted) return
+    if (target.healthChecks.length > 0) {
+      set(target, { kind: 'checking' })
+      const failure = await healthOf(target, signal)
+      if (signal.aborted) return
+      if (failure !== undefined) return set(target, { kind: 'unhealthy', failure })
+    }
+    set(target, { kind: 'up' })
+  }
+
+  const healthOf = async (target: BootCheckTarget, signal: AbortSignal): Promise<string | undefined> => {
+    const limit = AbortSignal.timeout(options.healthChecksTimeoutMs)
+    try {
+      return await checkHealth(target, AbortSignal.any([signal, limit]), (text) =>
+        options.onFailedAttempt(target.containerId, text),
+      )
+    } catch (error) {
+      if (signal.aborted) return undefined
+      return limit.aborted
+        ? `the checks were not over within ${options.healthChecksTimeoutMs / 1_000} seconds`
+        : `the checks could not be made (${(error as Error).message})`
     }
   }
 
+  const stop = (containerId: string) => {
+    probing.get(containerId)?.abort()
+    probing.delete(containerId)
+  }
+
   return {
-    isUp(target) {
-      if (up.has(target.containerId)) return true
+    look(target) {
+      const state = states.get(target.containerId)
+      if (state !== undefined) return state
       if (!probing.has(target.containerId)) {
         const controller = new AbortController()
         probing.set(target.containerId, controller)
         void probe(target, controller.signal)
       }
-      return false
+      return { kind: 'starting' }
     },
     markUp(containerId) {
-      probing.get(containerId)?.abort()
-      probing.delete(containerId)
-      up.add(containerId)
+      stop(containerId)
+      states.set(containerId, { kind: 'up' })
     },
     forget(containerId) {
-      probing.get(containerId)?.abort()
-      probing.delete(containerId)
-      up.delete(containerId)
+      stop(containerId)
+      states.delete(containerId)
     },
     close() {
       for (const controller of probing.values()) controller.abort()
@@ -96,14 +139,7 @@ function answers(target: BootCheckTarget, signal: AbortSignal): Promise<boolean>
       path: '/',
       agent: false,
       signal,
-      headers: {
-        host: target.host,
-        'user-agent': 'paas-boot-check',
-        'x-forwarded-proto': 'https',
-        'x-forwarded-port': '443',
-        'x-forwarded-for': '127.0.0.1',
-        connection: 'close',
-      },
+      headers: checkHeaders(target.host, 'paas-boot-check'),
     })
     const end = (isUp: boolean) => {
       clearTimeout(timer)

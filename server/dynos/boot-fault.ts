@@ -23,6 +23,15 @@ export function crashSentence(
   ].join('\n')
 }
 
+/** For one that failed a health check of app.json. */
+export function unhealthySentence(
+  dyno: Pick<ObservedDyno, 'dyno' | 'unhealthy'>,
+  lastLines: readonly string[],
+): string {
+  const head = `${dyno.dyno} failed its health check (healthchecks in app.json): ${dyno.unhealthy}`
+  return [head, ...lastLines.slice(-8).map((line) => `  ${line}`)].join('\n')
+}
+
 /** For one that ran but never answered: names the ports it listens on instead. */
 export async function lateSentence(engine: Engine, dyno: ObservedDyno, seconds: number): Promise<string> {
   const head = `Error R10 (Boot timeout) -> ${dyno.dyno} did not bind to $PORT (${dyno.port}) within ${seconds} seconds`

@@ -8,7 +8,7 @@ import { findDynoSize } from '../model/formation.js'
 import { moveOneOff, nextDynoAddress } from '../store/dynos.js'
 import { removeApp } from '../store/apps.js'
 import { moveReleaseCommand, readConfigVars, settleRelease, settleSuperseded } from '../store/releases.js'
-import { crashSentence, lateSentence } from './boot-fault.js'
+import { crashSentence, lateSentence, unhealthySentence } from './boot-fault.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { type DynoContext, formationContainer, oneOffContainer, releaseContainer } from './dyno-container.js'
 import type { LoopContext } from './loop-context.js'
@@ -64,15 +64,7 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
     case 'stop-dyno':
       failpoint('dyno.before-stop')
       context.log.info({ app: desired.app.name, dyno: step.dyno.dyno, cause: step.cause }, 'stopping a dyno')
-      if (step.cause === 'R10')
-        context.appLog(desired.app.id, {
-          source: 'heroku',
-          dyno: step.dyno.dyno,
-          text: (await lateSentence(context.engine, step.dyno, context.config.dynos.bootTimeoutMs / 1000)).replaceAll(
-            '\n',
-            ' ',
-          ),
-        })
+      if (step.kill) await sayWhy(context, desired, step.dyno)
       stopInBackground(context, desired.app.id, step.dyno, { kill: step.kill ?? false })
       return
     case 'start-one-off':
@@ -91,6 +83,15 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
     case 'remove-app':
       return removeAltogether(context, desired)
   }
+}
+
+/** Why a dyno is killed that never came up. */
+async function sayWhy(context: LoopContext, desired: DesiredApp, dyno: ObservedDyno): Promise<void> {
+  const why =
+    dyno.unhealthy === undefined
+      ? await lateSentence(context.engine, dyno, context.config.dynos.bootTimeoutMs / 1000)
+      : unhealthySentence(dyno, [])
+  context.appLog(desired.app.id, { source: 'heroku', dyno: dyno.dyno, text: why.replaceAll('\n', ' ') })
 }
 
 async function dynoContext(context: LoopContext, desired: DesiredApp, release: RunnableRelease): Promise<DynoContext> {
@@ -189,6 +190,7 @@ async function failureOf(
   if (fault.kind === 'no-image') return 'The image of this release is no longer there; push the commit again.'
   if (fault.kind === 'late') return lateSentence(context.engine, fault.dyno, context.config.dynos.bootTimeoutMs / 1000)
   const lines = await recentOutput(context.engine, fault.dyno.containerId, 60)
+  if (fault.kind === 'unhealthy') return unhealthySentence(fault.dyno, lines)
   return crashSentence(fault.dyno, release.processTypes[fault.dyno.type] ?? '', lines)
 }
 

@@ -2,7 +2,8 @@
 import type { Container, ContainerDetail, Engine } from '../engine/engine.js'
 import { findDynoSize } from '../model/formation.js'
 import { labelNames } from '../model/labels.js'
-import type { BootChecks } from './boot-check.js'
+import type { HealthCheck } from '../model/health-check.js'
+import type { BootChecks, BootState } from './boot-check.js'
 import type { ObservedApp, ObservedContainer, ObservedDyno } from './observed.js'
 import type { RoutePublisher } from './route-publisher.js'
 import { backendName } from './routes.js'
@@ -19,8 +20,14 @@ export interface ObserveOptions {
   readonly letGoAt: Map<string, Date>
 }
 
+/** What web dynos of the app's releases are asked. */
+export interface Asking {
+  readonly host: string
+  healthChecks(releaseId: string): readonly HealthCheck[]
+}
+
 export interface Observer {
-  observe(appId: string, host: string, now: Date): Promise<ObservedApp>
+  observe(appId: string, asking: Asking, now: Date): Promise<ObservedApp>
   /** Its limits have changed: the engine is asked again. */
   forgetLimits(containerId: string): void
   /** App ids of all labelled containers, rows or not. */
@@ -52,7 +59,7 @@ export function createObserver(options: ObserveOptions): Observer {
     base: ObservedContainer,
     container: Container,
     cpus: number,
-    host: string,
+    asking: Asking,
     now: Date,
   ): Promise<ObservedDyno> => {
     const label = (name: string) => container.labels[name] ?? ''
@@ -63,27 +70,48 @@ export function createObserver(options: ObserveOptions): Observer {
     const isRouted = routes.isRouted(appId, name)
     const address = label(labelNames.address)
     const port = Number(label(labelNames.port))
-    // A dyno in the table answered before this process began; it is not asked again.
-    if (isRouted) bootChecks.markUp(container.id)
+    if (isRouted) {
+      // A dyno in the table answered before this process began; it is not asked again.
+      bootChecks.markUp(container.id)
+      // It was not in the table while it booted; its time to drain begins when it leaves.
+      unroutedSince.delete(container.id)
+    }
     const isStopping = options.stopping.has(container.id)
     const letGoAt = options.letGoAt.get(container.id)
     const isHeld = label(labelNames.held) === 'yes' && isRunning && letGoAt === undefined && !isRouted
-    const isUp =
-      isRunning && !isHeld && (type !== 'web' || bootChecks.isUp({ containerId: container.id, address, port, host }))
+    const startedAt = isHeld ? undefined : (letGoAt ?? base.startedAt)
+    const releaseId = label(labelNames.release)
+    const state = (): BootState => {
+      if (!isRunning || isHeld) return { kind: 'starting' }
+      if (type !== 'web') return { kind: 'up' }
+      const { host } = asking
+      const healthChecks = asking.healthChecks(releaseId)
+      return bootChecks.look({
+        containerId: container.id,
+        address,
+        port,
+        host,
+        startedAt: startedAt ?? now,
+        healthChecks,
+      })
+    }
+    const boot = state()
     return {
       ...base,
-      startedAt: isHeld ? undefined : (letGoAt ?? base.startedAt),
+      startedAt,
       dyno,
       type,
       ordinal: Number(dyno.split('.')[1]),
-      releaseId: label(labelNames.release),
+      releaseId,
       version: Number(label(labelNames.version)),
       generation: label(labelNames.generation),
       attempt: Number(label(labelNames.attempt)),
       size: label(labelNames.size),
       address,
       port,
-      isUp,
+      isUp: boot.kind === 'up',
+      isChecking: boot.kind === 'checking',
+      unhealthy: boot.kind === 'unhealthy' ? boot.failure : undefined,
       isRouted,
       isStopping,
       isHeld,
@@ -93,7 +121,7 @@ export function createObserver(options: ObserveOptions): Observer {
   }
 
   return {
-    async observe(appId, host, now) {
+    async observe(appId, asking, now) {
       const found = await engine.listContainers({ [labelNames.instance]: options.instance, [labelNames.app]: appId })
       const dynos: ObservedDyno[] = []
       const oneOffs: ObservedApp['oneOffs'][number][] = []
@@ -111,7 +139,7 @@ export function createObserver(options: ObserveOptions): Observer {
           oomKilled: detail.oomKilled,
         }
         const kind = container.labels[labelNames.kind]
-        if (kind === 'dyno') dynos.push(await toDyno(appId, base, container, detail.cpus, host, now))
+        if (kind === 'dyno') dynos.push(await toDyno(appId, base, container, detail.cpus, asking, now))
         else if (kind === 'one-off')
           oneOffs.push({
             ...base,

@@ -23,8 +23,12 @@ export interface ObservedDyno extends ObservedContainer {
   readonly size: string
   readonly address: string
   readonly port: number
-  /** Web: it has answered on its port. Others: it runs. */
+  /** Web: it has answered on its port and passed its health checks. Others: it runs. */
   readonly isUp: boolean
+  /** Web: its health checks are under way; they have deadlines of their own. */
+  readonly isChecking: boolean
+  /** Web: what it got that failed a health check. It is never up any more. */
+  readonly unhealthy: string | undefined
   /** In the route table as last published. */
   readonly isRouted: boolean
   /** Not routed, and without requests in flight or past its drain time. */

@@ -57,6 +57,7 @@ export type Step =
 export type ReleaseFault =
   | { readonly kind: 'crashed'; readonly dyno: ObservedDyno }
   | { readonly kind: 'late'; readonly dyno: ObservedDyno }
+  | { readonly kind: 'unhealthy'; readonly dyno: ObservedDyno }
   | { readonly kind: 'no-image' }
 
 export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limits: PlanLimits): Step[] {
@@ -164,16 +165,21 @@ function isBooting(dyno: ObservedDyno | undefined): boolean {
 
 function isLate(dyno: ObservedDyno, now: Date, limits: PlanLimits): boolean {
   if (dyno.type !== 'web' || dyno.state !== 'running' || dyno.startedAt === undefined) return false
-  if (dyno.isUp || dyno.isRouted || dyno.isStopping) return false
+  if (dyno.isUp || dyno.isChecking || dyno.isRouted || dyno.isStopping || isUnhealthy(dyno)) return false
   const askedSince = Math.max(dyno.startedAt.getTime(), limits.watchingSince?.getTime() ?? 0)
   return now.getTime() - askedSince > limits.bootTimeoutMs
+}
+
+/** It has failed its health checks and never had a request. */
+function isUnhealthy(dyno: ObservedDyno): boolean {
+  return dyno.unhealthy !== undefined && dyno.state === 'running' && !dyno.isRouted && !dyno.isStopping
 }
 
 function removal(dyno: ObservedDyno, cause: string): Step {
   return { kind: 'remove-container', containerId: dyno.containerId, name: dyno.containerName, cause }
 }
 
-/** A current release's web dyno that never binds its port is killed and counts as crashed (R10). */
+/** A current release's web dyno that never binds its port (R10) or is unhealthy is killed and counts as crashed. */
 function lateSteps(
   desired: DesiredApp,
   observed: ObservedApp,
@@ -183,8 +189,9 @@ function lateSteps(
 ): Step[] {
   return wanted.current
     .map((w) => latestOf(w, observed))
-    .filter((d): d is ObservedDyno => d !== undefined && d.releaseId === desired.current?.id && isLate(d, now, limits))
-    .map((dyno) => ({ kind: 'stop-dyno', dyno, cause: 'R10', kill: true }))
+    .filter((d): d is ObservedDyno => d !== undefined && d.releaseId === desired.current?.id)
+    .filter((d) => isUnhealthy(d) || isLate(d, now, limits))
+    .map((dyno) => ({ kind: 'stop-dyno', dyno, cause: isUnhealthy(dyno) ? 'unhealthy' : 'R10', kill: true }))
 }
 
 function outcomeSteps(desired: DesiredApp, observed: ObservedApp, now: Date, limits: PlanLimits): Step[] {
@@ -199,6 +206,11 @@ function outcomeSteps(desired: DesiredApp, observed: ObservedApp, now: Date, lim
   const crashed = found.find((d) => d !== undefined && hasEnded(d))
   if (crashed)
     return [{ kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'crashed', dyno: crashed } }]
+  const unhealthy = found.find((d) => d !== undefined && isUnhealthy(d))
+  if (unhealthy)
+    return [
+      { kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'unhealthy', dyno: unhealthy } },
+    ]
   const late = found.find((d) => d !== undefined && isLate(d, now, limits))
   if (late) return [{ kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'late', dyno: late } }]
   // Without web dynos to wait for, add-ons that came with the release are waited for here.

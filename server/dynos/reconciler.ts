@@ -11,9 +11,17 @@ import { type DesiredApp, loadDesired } from './desired.js'
 import { execute } from './execute.js'
 import type { LoopContext } from './loop-context.js'
 import { hasEnded, type ObservedApp } from './observed.js'
-import { createObserver } from './observe.js'
+import { type Asking, createObserver } from './observe.js'
 import { plan, printStep, type Step } from './plan.js'
 import { createSightings } from './sightings.js'
+
+/** Only dynos of these two releases may yet come up. */
+function askingOf({ hosts, target, current }: DesiredApp): Asking {
+  return {
+    host: hosts[0] ?? 'localhost',
+    healthChecks: (id) => [target, current].find((release) => release?.id === id)?.slug?.healthChecks ?? [],
+  }
+}
 
 export interface Reconciler {
   /** Looks at one app soon; nudges that come while it is looked at make it look once more. */
@@ -89,39 +97,34 @@ export function createReconciler(context: LoopContext): Reconciler {
   }
 
   const onePass = async (appId: string): Promise<void> => {
-    const unannounced = new Set<string>()
     for (let round = 0; round < roundsPerPass && !stopped; round++) {
       const desired = await loadDesired(context.db, appId, context.config.domain)
       if (!desired) return clearOrphan(appId)
       const now = new Date()
-      const observed = await observer.observe(appId, desired.hosts[0] ?? 'localhost', now)
+      const observed = await observer.observe(appId, askingOf(desired), now)
       followOutputs(appId, desired, observed)
       await sightings.record(desired, observed, now)
       const steps = plan(desired, observed, now, { ...context.config.dynos, watchingSince })
-      if (!steps.some((s) => s.kind === 'publish-routes')) announce(unannounced)
+      if (desired.current && !steps.some((s) => s.kind === 'publish-routes'))
+        context.releaseNews.publish(appId, { kind: 'published', version: desired.current.version })
       if (steps.length === 0) return schedule(appId, desired, observed)
       for (const step of steps) context.log.debug({ app: desired.app.name, step: printStep(step) }, 'step')
       await executeAll(desired, steps)
-      for (const step of steps)
-        if (step.kind === 'settle-release' && step.status === 'succeeded') unannounced.add(step.release.id)
     }
     lookAgain(appId, changePollMs)
   }
 
-  /** Starts go side by side; everything else in the plan's order. */
+  /** Starts go side by side; everything else in the plan's order, up to a settled release, which has routes to publish. */
   const executeAll = async (desired: DesiredApp, steps: readonly Step[]): Promise<void> => {
     const starts = steps.filter((s) => s.kind === 'start-dyno')
-    for (const step of steps.filter((s) => s.kind !== 'start-dyno')) await execute(context, desired, step)
+    for (const step of steps.filter((s) => s.kind !== 'start-dyno')) {
+      await execute(context, desired, step)
+      if (step.kind === 'settle-release') return
+    }
     const results = await Promise.allSettled(starts.map((step) => execute(context, desired, step)))
     for (const step of steps) if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
     const failed = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
     if (failed) throw failed.reason
-  }
-
-  /** Whoever waits for a release hears of it once its routes are published. */
-  const announce = (releaseIds: Set<string>) => {
-    for (const id of releaseIds) context.releaseNews.publish(id, { kind: 'settled' })
-    releaseIds.clear()
   }
 
   const followOutputs = (appId: string, desired: DesiredApp, observed: ObservedApp) => {

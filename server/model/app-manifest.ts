@@ -1,4 +1,5 @@
 /** app.json: what an app's repository asks the platform for. Unknown keys are ignored; comments are taken. */
+import { type HealthChecks, noHealthChecks, parseHealthChecks } from './health-check.js'
 import { findJsonFault } from './json-fault.js'
 
 export interface ManifestVar {
@@ -16,9 +17,17 @@ export interface AppManifest {
   readonly buildpacks: readonly string[]
   readonly addOns: readonly { readonly plan: string; readonly as: string | undefined }[]
   readonly scripts: Readonly<Record<string, string>>
+  readonly healthChecks: HealthChecks
 }
 
-export const emptyManifest: AppManifest = { env: {}, formation: {}, buildpacks: [], addOns: [], scripts: {} }
+export const emptyManifest: AppManifest = {
+  env: {},
+  formation: {},
+  buildpacks: [],
+  addOns: [],
+  scripts: {},
+  healthChecks: noHealthChecks,
+}
 
 export type ManifestResult =
   | { readonly ok: true; readonly manifest: AppManifest }
@@ -63,6 +72,7 @@ function toManifest(document: Json): AppManifest {
       return { plan, as: isObject(a) && typeof a.as === 'string' ? a.as : undefined }
     }),
     scripts: mapEntries(section(document, 'scripts'), (script) => (typeof script === 'string' ? script : '')),
+    healthChecks: parseHealthChecks(document.healthchecks),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { HealthCheck } from './health-check.js'
 import type { ProcessTypes } from './procfile.js'
 
 /** What a build made: an image and how to start it. Never changes. */
@@ -11,6 +12,8 @@ export interface Slug {
   readonly imageReference: string
   readonly sizeBytes: number
   readonly processTypes: ProcessTypes
+  /** What a web dyno of it must pass before it is up. */
+  readonly healthChecks: readonly HealthCheck[]
   readonly buildpacks: readonly string[]
   readonly stack: string
   readonly createdAt: Date

@@ -1,4 +1,5 @@
 import type { ConfigVars } from '../model/config-vars.js'
+import type { HealthCheck } from '../model/health-check.js'
 import type { ProcessTypes } from '../model/procfile.js'
 import type { Release, ReleaseCommandState, ReleaseStatus } from '../model/release.js'
 import type { Slug } from '../model/slug.js'
@@ -199,6 +200,7 @@ interface SlugRow {
   image_reference: string
   size_bytes: string
   process_types: ProcessTypes
+  health_checks: HealthCheck[]
   buildpacks: string[]
   stack: string
   created_at: Date
@@ -214,6 +216,7 @@ function toSlug(row: SlugRow): Slug {
     imageReference: row.image_reference,
     sizeBytes: Number(row.size_bytes),
     processTypes: row.process_types,
+    healthChecks: row.health_checks,
     buildpacks: row.buildpacks,
     stack: row.stack,
     createdAt: row.created_at,
@@ -222,8 +225,8 @@ function toSlug(row: SlugRow): Slug {
 
 export async function insertSlug(db: Queryable, slug: Omit<Slug, 'id' | 'createdAt'>): Promise<Slug> {
   const [row] = await db.query<SlugRow>(
-    `INSERT INTO slugs (app_id, commit, commit_description, image_id, image_reference, size_bytes, process_types, buildpacks, stack)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *`,
+    `INSERT INTO slugs (app_id, commit, commit_description, image_id, image_reference, size_bytes, process_types, health_checks, buildpacks, stack)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *`,
     [
       slug.appId,
       slug.commit,
@@ -232,6 +235,7 @@ export async function insertSlug(db: Queryable, slug: Omit<Slug, 'id' | 'created
       slug.imageReference,
       slug.sizeBytes,
       JSON.stringify(slug.processTypes),
+      JSON.stringify(slug.healthChecks),
       JSON.stringify(slug.buildpacks),
       slug.stack,
     ],

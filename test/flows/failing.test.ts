@@ -1,9 +1,9 @@
 // Goal: a push that fails anywhere leaves the previous release serving and says why in words a newcomer understands.
 // Method: one app with a good release; each bad tree is pushed to it in turn; after each the old version must answer.
-import { cp, readdir, rm } from 'node:fs/promises'
+import { cp, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { projectRoot, startWorld, type World } from '../support/world.js'
+import { projectRoot, startWorld, until, type World } from '../support/world.js'
 
 t.setTimeout(400_000)
 
@@ -51,9 +51,45 @@ t.test('a branch that does not deploy is refused with what to do', async (t) => 
   t.match(pushed.output, /feature:master/)
 })
 
+t.test(
+  'a failing health check refuses the push with what came back; the release before it keeps serving',
+  async (t) => {
+    await becomeChecked([{ type: 'startup', path: '/missing.txt', attempts: 2, wait: 1 }])
+    const pushed = await world.push(repo)
+    t.not(pushed.code, 0, pushed.output)
+    t.match(pushed.output, /web\.1: GET \/missing\.txt answered 404 File not found.*\(attempt 1 of 2\)/)
+    t.match(
+      pushed.output,
+      /web\.1 failed its health check \(healthchecks in app\.json\): GET \/missing\.txt answered 404 File not found.*\(2 attempts\)/,
+    )
+    t.match((await world.get(app)).body, /^Hello from Node\.js/)
+    await becomeChecked([{ path: '/hello.txt', attempts: 'many' }])
+    const misspelt = await world.push(repo)
+    t.not(misspelt.code, 0, misspelt.output)
+    t.match(misspelt.output, /app\.json: healthchecks\.web\[0\]\.attempts must be a whole number/)
+  },
+)
+
+t.test('health checks that pass make a release live, and every release of its slug is asked them', async (t) => {
+  await becomeChecked([{ path: '/hello.txt', content: 'Hello', attempts: 1 }, { uptime: 2 }])
+  const pushed = await world.push(repo)
+  t.equal(pushed.code, 0, pushed.output)
+  t.ok(Number(/web\.1 up in ([\d.]+) s/.exec(pushed.output)?.[1]) >= 2, pushed.output)
+  const before = await world.get(app, '/hello.txt')
+  t.equal(before.status, 200)
+  await world.paas(['config:set', 'ROOT=/tmp', '--app', app])
+  const newest = async () => (await world.api<{ status: string }[]>('GET', `/apps/${app}/releases`)).at(-1)?.status
+  await until('the config change to fail', async () => (await newest()) === 'failed')
+  t.strictSame((await world.get(app, '/hello.txt')).body, before.body)
+  t.match(
+    (await world.paas(['logs', '--num', '200', '--app', app])).stdout,
+    /failed: web\.1 failed its health check .*GET \/hello\.txt answered 404/,
+  )
+  t.equal((await world.paas(['config:unset', 'ROOT', '--app', app])).code, 0)
+})
+
 t.test('a bad Procfile line is named, and a good push afterwards is live', async (t) => {
   await replaceTree('procfile')
-  const { writeFile } = await import('node:fs/promises')
   await writeFile(path.join(repo, 'Procfile'), 'web python3 -m http.server $PORT\n')
   await world.commitAll(repo, 'Forget the colon')
   const bad = await world.push(repo)
@@ -64,6 +100,14 @@ t.test('a bad Procfile line is named, and a good push afterwards is live', async
   t.equal(good.code, 0, good.output)
   t.match((await world.get(app)).body, /Directory listing|Procfile/)
 })
+
+/** A file server that is asked these health checks. */
+async function becomeChecked(web: readonly object[]): Promise<void> {
+  await replaceTree('procfile')
+  await writeFile(path.join(repo, 'Procfile'), 'web: test -z "$ROOT" || cd $ROOT; exec python3 -m http.server $PORT\n')
+  await writeFile(path.join(repo, 'app.json'), JSON.stringify({ healthchecks: { web } }))
+  await world.commitAll(repo, 'Ask for its health')
+}
 
 async function replaceTree(fixture: string): Promise<void> {
   for (const entry of await readdir(repo)) if (entry !== '.git') await rm(path.join(repo, entry), { recursive: true })

@@ -4,7 +4,7 @@ import net from 'node:net'
 import type { AppRoutes, RouteState, RouteTable } from '../../server/model/route-table.js'
 import type { Router } from '../../server/router/router.js'
 
-interface Teardown {
+export interface Teardown {
   teardown(fn: () => unknown): void
 }
 
@@ -45,11 +45,7 @@ export async function countingApp(t: Teardown, name: string): Promise<CountingBa
 
 /** An app that sees bytes: called with the text of each request's head. */
 export async function rawApp(t: Teardown, onRequest: (socket: net.Socket, head: string) => void): Promise<Backend> {
-  const sockets = new Set<net.Socket>()
-  const server = net.createServer((socket) => {
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    socket.on('error', () => {})
+  return rawBackend(t, (socket) => {
     let head = ''
     socket.on('data', (chunk: Buffer) => {
       head += chunk.toString('latin1')
@@ -59,6 +55,17 @@ export async function rawApp(t: Teardown, onRequest: (socket: net.Socket, head: 
       head = ''
       onRequest(socket, text)
     })
+  })
+}
+
+/** An app that sees connections. */
+export async function rawBackend(t: Teardown, onConnection: (socket: net.Socket) => void): Promise<Backend> {
+  const sockets = new Set<net.Socket>()
+  const server = net.createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => {})
+    onConnection(socket)
   })
   return listening(t, server, () => {
     for (const socket of sockets) socket.destroy()

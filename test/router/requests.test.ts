@@ -228,3 +228,26 @@ t.test('a client that never finishes its headers is ended', async (t) => {
   t.match(reply, /^HTTP\/1\.1 408/)
   t.ok(Date.now() - started < 3000)
 })
+
+t.test('five hundred clients that never finish their headers leave everybody else served', async (t) => {
+  await publish(router, routes('one', [one]))
+  const ended: string[] = []
+  const slow = Array.from({ length: 500 }, (_, n) => {
+    const socket = net.connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: one.localhost\r\nX-'))
+    const drip = setInterval(() => socket.write('a'), 100 + (n % 50))
+    socket.on('error', () => {})
+    socket.once('data', (part: Buffer) => ended.push(String(part).slice(0, 12)))
+    socket.once('close', () => clearInterval(drip))
+    return { socket, closed: new Promise<void>((resolve) => socket.once('close', () => resolve())) }
+  })
+  const statuses = new Set<number>()
+  let left = slow.length
+  const all = Promise.all(slow.map(({ closed }) => closed.then(() => left--)))
+  let asked = 0
+  for (; left > 0; asked++) statuses.add((await ask({ port, host: 'one.localhost' })).status)
+  await all
+  t.strictSame([...statuses], [200], 'others are answered')
+  t.ok(asked > 50, `${asked} requests of others meanwhile`)
+  t.strictSame([...new Set(ended)], ['HTTP/1.1 408'], 'a header a second at a time gains nobody more time')
+  t.equal(ended.length, 500)
+})

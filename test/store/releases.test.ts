@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
+import { awaitOutcome } from '../../server/actions/releases.js'
+import { createTopic } from '../../server/lib/topic.js'
+import type { Platform, ReleaseNews } from '../../server/platform.js'
 import { lockApp } from '../../server/store/apps.js'
 import {
   failAbandonedBuilds,
@@ -235,3 +238,37 @@ t.test('builds of a platform that restarted fail, with what to do next', async (
   )
   t.same(await failAbandonedBuilds(db), [])
 })
+
+t.test(
+  'whoever waits for a release hears of its success once its routes are published, of its failure at once',
+  async (t) => {
+    const releaseNews = createTopic<ReleaseNews>()
+    const platform = { db, releaseNews } as Platform
+    const { app } = await makeApp(db)
+    const [first, second, third] = [
+      await makeRelease(db, app.id),
+      await makeRelease(db, app.id),
+      await makeRelease(db, app.id),
+    ]
+    const heard: string[] = []
+    const wait = (release: typeof first) =>
+      awaitOutcome(platform, release, (news) => heard.push(news.text)).then(({ status }) =>
+        heard.push(`v${release.version} ${status}`),
+      )
+    const waits = [first, second, third].map(wait)
+    await settleRelease(db, third.id, { status: 'failed', failure: 'no' })
+    await waits[2]
+    t.strictSame(heard, ['v3 failed'], 'a row that nobody speaks of is found')
+    await settleRelease(db, first.id, { status: 'succeeded' })
+    await settleRelease(db, second.id, { status: 'succeeded' })
+    for (const { id } of [first, second]) releaseNews.publish(id, { kind: 'settled' })
+    releaseNews.publish(first.id, { kind: 'step', text: 'web.1 up' })
+    releaseNews.publish(app.id, { kind: 'published', version: 1 })
+    await waits[0]
+    await new Promise((resolve) => setTimeout(resolve, 2_100))
+    t.strictSame(heard, ['v3 failed', 'web.1 up', 'v1 succeeded'], 'the second has succeeded, and is not yet routed')
+    releaseNews.publish(app.id, { kind: 'published', version: 2 })
+    await waits[1]
+    t.equal(heard.at(-1), 'v2 succeeded')
+  },
+)

@@ -45,6 +45,7 @@ export function makeSlug(db: Database, appId: string): Promise<Slug> {
     imageReference: `test/app:${commit}`,
     sizeBytes: 5_000_000_000,
     processTypes: { web: 'serve' },
+    healthChecks: [],
     buildpacks: ['heroku/python'],
     stack: 'paas-13',
   })

@@ -188,6 +188,7 @@ async function deploy(db: Database, appId: string, options: DeployOptions = {}):
       imageReference: `test/${appId}`,
       sizeBytes: 12_345,
       processTypes,
+      healthChecks: [],
       buildpacks: ['Python'],
       stack: 'paas-13',
     })

@@ -21,7 +21,9 @@ export const login = command({
       flags.token ?? (canAsk() ? await ask(`Token for ${config.apiOrigin}: `, { hidden: true }) : await readStdin())
     const token = given.trim()
     if (!/^[\x21-\x7e]+$/.test(token))
-      throw new CliError('No token given. Where paas is logged in already, paas authorizations:create --short makes one.')
+      throw new CliError(
+        'No token given. Where paas is logged in already, paas authorizations:create --short makes one.',
+      )
     const api = new ApiClient({ origin: config.apiOrigin, token: () => token, caFile: caFileOf(config) })
     const account = await action('Logging in', () => api.get<Account>('/account'))
     credentials.store({ token, email: account.email })

@@ -64,6 +64,30 @@ t.test('a release whose web dyno is not up within the boot time fails as late', 
   t.same(planOf({ ...rollout, now: 61 }), ['settle v2 failed: late web.1'])
 })
 
+t.test('a dyno that is asked its health checks is not late, and one that fails them fails the release', async (t) => {
+  const rollout = { current: v1, target: pending(2), formation: 'web=1', now: 500 }
+  t.same(planOf({ ...rollout, dynos: ['web.1 v1 up routed', 'web.1 v2 checking from=0'] }), [])
+  t.same(planOf({ ...rollout, dynos: ['web.1 v1 up routed', 'web.1 v2 unhealthy from=0'] }), [
+    'settle v2 failed: unhealthy web.1',
+  ])
+  const ended = 'web.1 v2 unhealthy exited'
+  t.same(planOf({ ...rollout, dynos: ['web.1 v1 up routed', ended] }), ['settle v2 failed: crashed web.1'])
+})
+
+t.test(
+  'an unhealthy dyno of the current release is killed, counts as crashed, and the one before it serves',
+  async (t) => {
+    const restart = { current: v1, restarts: { '': 90 }, formation: 'web=1', now: 100 }
+    const old = 'web.1 v1 up routed'
+    t.same(planOf({ ...restart, dynos: [old, 'web.1 v1 gen=90 checking'] }), [])
+    t.same(planOf({ ...restart, dynos: [old, 'web.1 v1 gen=90 unhealthy'] }), ['stop web.1 v1: unhealthy'])
+    t.same(planOf({ ...restart, dynos: [old, 'web.1 v1 gen=90 unhealthy stopping'] }), [])
+    t.same(planOf({ ...restart, dynos: [old, 'web.1 v1 gen=90 unhealthy exited to=99'] }), [
+      'start web.1 v1: crashed 1 times, waited 1000 ms',
+    ])
+  },
+)
+
 t.test('a web dyno of the current release that is late is killed and counts as crashed', async (t) => {
   const late = { current: v1, routes: 'booting', now: 61 } as const
   t.same(planOf({ ...late, dynos: ['web.1 v1 from=0'] }), ['stop web.1 v1: R10'])

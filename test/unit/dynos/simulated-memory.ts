@@ -47,6 +47,7 @@ export class SimulatedMemory {
     if (isRouted) {
       c.wasRouted = true
       this.#up.add(id)
+      this.#unrouted.delete(id)
     } else if (!this.#unrouted.has(id)) this.#unrouted.set(id, this.engine.now)
     if (isRunning && isWeb && !isHeld) {
       if (!this.#asked.has(id)) this.#asked.set(id, this.engine.now)
@@ -63,6 +64,8 @@ export class SimulatedMemory {
       isUp: isRunning && !isHeld && (!isWeb || this.#up.has(id)),
       isHeld,
       isBoosted: isRunning && c.isBoosted,
+      isChecking: false,
+      unhealthy: undefined,
       isRouted,
       isStopping,
       isDrained: !isRunning || (!isRouted && !isStopping && this.#drainedAt(c) <= this.engine.now),

@@ -189,8 +189,9 @@ export class SimulatedSteps {
   }
 
   /** A dyno is blamed only for what it did itself. */
-  #checkFault(kind: 'crashed' | 'late', containerId: string): void {
+  #checkFault(kind: 'crashed' | 'late' | 'unhealthy', containerId: string): void {
     const c = this.#container(containerId)
+    if (kind === 'unhealthy') throw new Violation('no dyno is asked for its health here')
     if (kind === 'crashed' && c.isTold) throw new Violation(`${c.containerName} was stopped and is blamed for a crash`)
     if (kind === 'late' && this.engine.isUp(c))
       throw new Violation(`${c.containerName} is up and blamed for being late`)

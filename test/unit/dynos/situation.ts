@@ -44,6 +44,7 @@ export function release(version: number, change: Partial<RunnableRelease> = {}):
       imageReference: '',
       sizeBytes: 0,
       processTypes,
+      healthChecks: [],
       buildpacks: [],
       stack: '',
       createdAt: at(0),
@@ -156,8 +157,8 @@ function published(desired: DesiredApp, dynos: readonly ObservedDyno[], state: R
 }
 
 /**
- * `web.1 v2`, then in any order: created, starting (the default), up or exited; routed, draining, stopping; `gen=SECONDS`
- * of the restart it answers, `attempt=N`, `from=SECONDS` and `to=SECONDS` of its run; held, boosted.
+ * `web.1 v2`, then in any order: created, starting (the default), checking, unhealthy, up or exited; routed, draining,
+ * stopping; `gen=SECONDS` of the restart it answers, `attempt=N`, `from=SECONDS` and `to=SECONDS` of its run; held, boosted.
  */
 export function dyno(text: string): ObservedDyno {
   const [name = '', v = '', ...words] = text.split(' ')
@@ -184,6 +185,8 @@ export function dyno(text: string): ObservedDyno {
     address: `10.0.${version}.${ordinal}`,
     port: 5000,
     isUp: is('up') || (type !== 'web' && !is('exited') && !is('created')),
+    isChecking: is('checking'),
+    unhealthy: is('unhealthy') ? 'GET /health answered 500 (3 attempts)' : undefined,
     isRouted: is('routed'),
     isDrained: !is('routed') && !is('draining'),
     isStopping: is('stopping'),

@@ -102,6 +102,7 @@ t.test('app.json tells config vars, formation, buildpacks, add-ons and scripts; 
         { plan: 'heroku-postgresql:mini', as: 'USERS_DB' },
       ],
       scripts: { postdeploy: 'python manage.py migrate', test: '' },
+      healthChecks: { web: [], notes: [] },
     },
   )
   t.same(manifestOf({}), emptyManifest)
