@@ -11,7 +11,7 @@ export interface PeerConfig {
 }
 
 const haproxyHead = `global
-  maxconn 20000
+  maxconn 4000
 defaults
   mode http
   timeout connect 5s
@@ -85,7 +85,6 @@ http {
       text: `{
   admin off
   auto_https off
-  persist_config off
 }
 http://${host}:${caddy} {
   bind 127.0.0.1

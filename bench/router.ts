@@ -1,7 +1,7 @@
 /**
  * Requests per second and processor time per request, and what a change of routes costs under load.
  *
- *   bench/run router [ROUNDS] [SECONDS]
+ *   bench/run router [ROUNDS] [SECONDS] [CHANGES]
  *
  * Every proxy is a container of one image on the host's network, held to processor 1 with one thread; wrk and the app
  * behind (nginx, 1 KB) have processor 0. One proxy at a time has load; rounds alternate through all of them.
@@ -28,7 +28,7 @@ const seconds = Number(process.argv[3] ?? 2)
 const connections = 64
 const loadCpu = 0
 const proxyCpu = 1
-const changeCount = 1000
+const changeCount = Number(process.argv[4] ?? 1000)
 const host = 'bench-0.localhost'
 
 interface Proxy {

@@ -11,12 +11,12 @@ export interface WrkResult {
   readonly failed: number
 }
 
-const units: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000 }
+const perSecond: Readonly<Record<string, number>> = { us: 1_000_000, ms: 1_000, s: 1, m: 1 / 60 }
 
 function milliseconds(text: string | undefined): number {
   const match = /^([\d.]+)(us|ms|s|m)$/.exec(text ?? '')
   if (!match) throw new Error(`wrk printed no time: ${text}`)
-  return Number(match[1]) * (units[match[2] ?? ''] ?? Number.NaN)
+  return (Number(match[1]) * 1_000) / (perSecond[match[2] ?? ''] ?? Number.NaN)
 }
 
 /** Of what `wrk --latency` printed; throws when that is something else. */
@@ -30,8 +30,8 @@ export function parseWrk(output: string): WrkResult {
   return {
     requests: Number(requests[1]),
     requestsPerSecond: Number(rate[1]),
-    p50Ms: milliseconds(/^\s+50%\s+(\S+)$/m.exec(output)?.[1]),
-    p99Ms: milliseconds(/^\s+99%\s+(\S+)$/m.exec(output)?.[1]),
+    p50Ms: milliseconds(/^\s+50%\s+(\S+)\s*$/m.exec(output)?.[1]),
+    p99Ms: milliseconds(/^\s+99%\s+(\S+)\s*$/m.exec(output)?.[1]),
     failed,
   }
 }
