@@ -6,11 +6,12 @@ import { build } from 'esbuild'
 
 const common = { platform: 'node', target: 'node20', logLevel: 'error' }
 
-// dockerode brings clients for engines over SSH and for BuildKit sessions; we use neither, and they cost memory and start-up.
+// dockerode brings clients for engines over SSH and for BuildKit, swagger a writer of YAML; we use none of them, and they
+// cost memory and start-up.
 const unused = {
   name: 'unused',
   setup(context) {
-    context.onResolve({ filter: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader)$/ }, (args) => ({
+    context.onResolve({ filter: /^(ssh2|@grpc\/grpc-js|@grpc\/proto-loader|protobufjs|yaml)$/ }, (args) => ({
       path: args.path,
       namespace: 'unused',
     }))
@@ -42,7 +43,13 @@ await build({
   outfile: 'dist/control-plane.mjs',
   bundle: true,
   format: 'esm',
-  minifySyntax: true,
+  // V8 keeps the text in memory, twice as large once a single letter of it is not ASCII: no comments, and lines short
+  // enough that a stack trace still says where.
+  minify: true,
+  keepNames: true,
+  lineLimit: 160,
+  charset: 'ascii',
+  legalComments: 'external',
   external: ['pg-native'],
   plugins: [unused],
   banner: { js: banner },

@@ -3,7 +3,6 @@
  * app, and the floor: a bare push to a local repository, and a bare container of the stack started until it answers.
  */
 import { readFile, writeFile } from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 import { runCommand, startWorld, until, type World } from '../test/support/world.js'
 import { type Figure, figureOf, machine, printTable } from './figures.js'
@@ -189,7 +188,7 @@ function report(
   changed: Map<string, number>,
 ): void {
   const out: Record<string, Figure | number | string> = {
-    machine: `${machine()}, ${os.cpus().length} cores, load ${os.loadavg()[0]?.toFixed(1)}`,
+    machine: machine(),
   }
   const rows: [string, Figure][] = [
     ['floor: bare git push', figureOf(floor.push)],

@@ -71,6 +71,8 @@ export async function ensureDatabase(engine: Engine, config: Config, image: stri
     maintenance_work_mem: '32MB',
     max_worker_processes: '2',
     max_parallel_workers: '0',
+    // Without workers for subscriptions their launcher doesn't run either.
+    max_logical_replication_workers: '0',
     autovacuum_max_workers: '1',
     jit: 'off',
     wal_level: 'replica',

@@ -59,7 +59,13 @@ export async function startControlPlaneContainer(
       [labelNames.kind]: 'control-plane',
       [imagesLabel]: Object.values(images).join(' '),
     },
-    env: { ...environment, NODE_OPTIONS: '--max-old-space-size=512 --max-semi-space-size=2' },
+    env: {
+      ...environment,
+      NODE_OPTIONS: '--max-old-space-size=512 --max-semi-space-size=2',
+      // What start-up needed for a moment goes back to the machine.
+      MALLOC_ARENA_MAX: '2',
+      MALLOC_TRIM_THRESHOLD_: '131072',
+    },
     network: 'host',
     mounts: [
       { source: config.engineSocket, target: config.engineSocket },

@@ -318,7 +318,7 @@ export type Config = ReturnType<typeof loadConfig>
 
 /** Takes out of the environment what programs we start must not inherit: another git's settings, and our own. */
 export function scrubEnvironment(): void {
-  for (const name of Object.keys(process.env)) if (/^(GIT|PAAS)_/.test(name)) delete process.env[name]
+  for (const name of Object.keys(process.env)) if (/^(GIT|PAAS|MALLOC)_/.test(name)) delete process.env[name]
 }
 
 /** Has a program in this folder win over one of the same name elsewhere, for what we and our packages start by name. */

@@ -29,12 +29,18 @@ export function layoutOf(placement: Placement, domain: string): Layout {
   const servers = new Map<string, string>()
   for (const app of placement.apps) {
     const slot = slotName(app.slot)
-    for (const host of [...app.hosts].sort()) hosts.set(host, slot)
+    for (const host of inOrder(app.hosts, (name) => name)) hosts.set(host, slot)
     slots.set(slot, `${app.state}:${app.appId}:${app.appName}`)
-    for (const backend of [...app.backends].sort((a, b) => (a.name < b.name ? -1 : 1)))
+    for (const backend of inOrder(app.backends, ({ name }) => name))
       servers.set(`${slot}/${backend.name}`, `${backend.address}:${backend.port}`)
   }
   return { hosts, slots, servers }
+}
+
+/** Most apps have one host and one dyno; a table of a thousand is laid out at every change. */
+function inOrder<T>(items: readonly T[], nameOf: (item: T) => string): readonly T[] {
+  if (items.length < 2) return items
+  return [...items].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
 }
 
 /** Hosts that need a certificate: every one of the layout. */

@@ -47,7 +47,9 @@ export function renderPages(paths: RouterPaths): ReadonlyMap<string, string> {
 
 /** A map file: `key value` a line. */
 export function renderMap(map: ReadonlyMap<string, string>): string {
-  return [...map].map(([key, value]) => `${key} ${value}\n`).join('')
+  let text = ''
+  for (const [key, value] of map) text += `${key} ${value}\n`
+  return text
 }
 
 /** Termination state → code, for the failure page. */
@@ -169,11 +171,17 @@ ${failures.join('\n')}
 }
 
 function slotsPart(layout: Layout, slotCount: number): string {
-  const servers = new Map<string, string[]>()
+  const servers = new Map<string, string>()
   for (const [server, address] of layout.servers) {
-    const [slot = '', name = ''] = server.split('/')
-    servers.set(slot, [...(servers.get(slot) ?? []), `  server ${name} ${address} ${connectionName}\n`])
+    const slash = server.indexOf('/')
+    const slot = server.slice(0, slash)
+    const line = `  server ${server.slice(slash + 1)} ${address} ${connectionName}\n`
+    servers.set(slot, (servers.get(slot) ?? '') + line)
   }
-  const slots = Array.from({ length: slotCount }, (_, slot) => slotName(slot))
-  return slots.map((slot) => `backend ${slot} from dyno\n${(servers.get(slot) ?? []).join('')}`).join('')
+  let text = ''
+  for (let number = 0; number < slotCount; number++) {
+    const slot = slotName(number)
+    text += `backend ${slot} from dyno\n${servers.get(slot) ?? ''}`
+  }
+  return text
 }

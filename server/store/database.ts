@@ -54,6 +54,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     ...settings,
     max: 10,
+    // One stays, so that the looks of an idle platform don't start a server process each time.
+    min: 1,
     connectionTimeoutMillis: 5_000,
     statement_timeout: 30_000,
     idle_in_transaction_session_timeout: 60_000,
