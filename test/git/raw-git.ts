@@ -18,7 +18,7 @@ export interface Ask {
 }
 
 /** One request on a connection of its own; 5 s for the answer. */
-export function ask(front: Front, { method = 'GET', path, headers = {}, body }: Ask) {
+export function ask(front: { readonly port: number }, { method = 'GET', path, headers = {}, body }: Ask) {
   return new Promise<{ status: number; headers: http.IncomingHttpHeaders; body: string }>((resolve, reject) => {
     const options = { host: '127.0.0.1', port: front.port, method, path, headers, agent: false, timeout: 5_000 }
     const request = http.request(options, (response) => {

@@ -10,7 +10,10 @@ import { pack } from 'tar-stream'
 import { AppQueue, type Turn } from '../../../server/git/app-queue.js'
 import { CommandListReader } from '../../../server/git/command-list.js'
 import { readToken } from '../../../server/git/credentials.js'
+import { FetchTurns } from '../../../server/git/fetch-turns.js'
 import { PushOutput, readHello } from '../../../server/git/hook-channel.js'
+import { PushRate } from '../../../server/git/push-rate.js'
+import { PushesUnderWay } from '../../../server/git/pushes-under-way.js'
 import { judgeRefs } from '../../../server/git/ref-rules.js'
 import { TarMeter } from '../../../server/git/tar-meter.js'
 
@@ -134,6 +137,75 @@ t.test('turns are taken one at a time, in the order of coming, by those who stay
   t.strictSame(order, [1, 3])
   const again = await queue.enter('app', stay, () => t.fail('an empty queue has no waiting'))
   again?.end()
+})
+
+t.test(
+  'places for reading are never exceeded, are half of them for one account, and go to the next who waits',
+  async () => {
+    const stay = new AbortController().signal
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 6 }),
+        fc.array(fc.record({ account: fc.constantFrom('a', 'b', 'c'), leaves: fc.boolean() }), { maxLength: 30 }),
+        async (places, comers) => {
+          const turns = new FetchTurns(places)
+          const running: string[] = []
+          let served = 0
+          const all = comers.map(async ({ account, leaves }) => {
+            const leaving = new AbortController()
+            const entered = turns.enter(account, leaves ? leaving.signal : stay)
+            if (leaves) setImmediate(() => leaving.abort())
+            const leave = await entered
+            if (!leave) return leaves
+            served += 1
+            running.push(account)
+            const isBounded =
+              running.length <= places && running.filter((each) => each === account).length <= Math.ceil(places / 2)
+            await new Promise((next) => setImmediate(next))
+            running.splice(running.indexOf(account), 1)
+            leave()
+            leave()
+            return isBounded
+          })
+          return (await Promise.all(all)).every(Boolean) && served >= comers.filter(({ leaves }) => !leaves).length
+        },
+      ),
+    )
+  },
+)
+
+t.test('pushes are counted by account for an hour, and no longer', async (t) => {
+  let now = 0
+  const rate = new PushRate(2, () => now)
+  const someone = (id: string) => ({ id, email: `${id}@example.com`, name: id, isAdmin: false, createdAt: new Date(0) })
+  const [ada, bob] = [someone('ada'), someone('bob')]
+  rate.count(ada)
+  now = 600_000
+  rate.check(ada)
+  rate.count(ada)
+  t.throws(() => rate.check(ada), /pushed 2 times within an hour, which is the limit\. Push again in 50 min\./)
+  rate.check(bob)
+  now = 3_600_000
+  rate.check(ada)
+  rate.count(ada)
+  t.throws(() => rate.check(ada), /in 10 min/)
+})
+
+t.test('what killed pushes left is swept once, when nobody pushes to the app any more', async (t) => {
+  const swept: string[] = []
+  const underWay = new PushesUnderWay(async (appId) => void swept.push(appId))
+  underWay.begin('a')
+  underWay.begin('a')
+  underWay.begin('b')
+  await underWay.end('a', true)
+  t.strictSame(swept, [])
+  await underWay.end('a', false)
+  await underWay.end('b', false)
+  t.strictSame(swept, ['a'])
+  underWay.begin('a')
+  await underWay.end('a', false)
+  await underWay.end('a', true)
+  t.strictSame(swept, ['a'])
 })
 
 t.test('a tar stream is counted the same however it is cut', async (t) => {
