@@ -264,7 +264,7 @@ export function attack(t: Test, door: Door): void {
     const tokens = [door.token, door.administratorToken]
     const clone = async (at: number) => {
       const headers = { authorization: basic(tokens[at % 2] ?? ''), 'content-type': fetchType }
-      return door.ask({ method: 'POST', path: '/hello.git/git-upload-pack', headers, body })
+      return door.ask({ method: 'POST', path: '/hello.git/git-upload-pack', headers, body, timeoutMs: 60_000 })
     }
     const answers = await Promise.all(Array.from({ length: 200 }, (_, at) => clone(at)))
     isOver = true

@@ -1,6 +1,7 @@
 /** Git's door of a whole running platform: accounts, an app with a repository, hand-made requests, and what must hold after each attack. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Test } from 'tap'
 import { platformDatabaseUrl } from '../../docker/parts.js'
@@ -81,14 +82,19 @@ async function descriptors(pid: number): Promise<number> {
   return (await readdir(`/proc/${pid}/fd`)).length
 }
 
-async function processesOf(folder: string): Promise<string[]> {
+/** Read at one moment: a process that is looked for may not live long. */
+export function processesOf(folder: string): string[] {
   const found: string[] = []
-  for (const pid of await readdir('/proc')) {
+  for (const pid of readdirSync('/proc')) {
+    const text = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8').replaceAll('\0', ' ')
     if (!/^\d+$/.test(pid)) continue
-    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
-    const isGit = /git|pre-receive/.test(command)
-    const environment = isGit ? await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '') : ''
-    if (isGit && `${command}${environment}`.includes(folder)) found.push(`${pid} ${command}`)
+    try {
+      const command = text('cmdline')
+      if (/git|pre-receive/.test(command) && `${command}${text('environ')}`.includes(folder))
+        found.push(`${pid} ${command}`)
+    } catch {
+      // It has ended.
+    }
   }
   return found
 }
@@ -146,7 +152,7 @@ export async function openDoor(env: Readonly<Record<string, string>>): Promise<P
       await door.ask({ path: '/hello.git/info/refs?service=git-upload-pack', headers: { authorization: basic(token) } })
       baseline = await descriptors(pid)
     },
-    leftovers: async () => [...(await processesOf(repositoriesDir)), ...(await quarantines(repositoriesDir))],
+    leftovers: async () => [...processesOf(repositoriesDir), ...(await quarantines(repositoriesDir))],
     async isUnharmed(t) {
       t.equal(world.pid(), pid, 'the same process')
       t.equal((await door.ask({ path: '/health' })).status, 200, 'it answers')

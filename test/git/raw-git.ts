@@ -15,12 +15,16 @@ export interface Ask {
   readonly path: string
   readonly headers?: Record<string, string>
   readonly body?: Buffer | string
+  readonly timeoutMs?: number
 }
 
-/** One request on a connection of its own; 5 s for the answer. */
-export function ask(front: { readonly port: number }, { method = 'GET', path, headers = {}, body }: Ask) {
+/** One request on a connection of its own; 5 s for the answer unless told otherwise. */
+export function ask(
+  front: { readonly port: number },
+  { method = 'GET', path, headers = {}, body, timeoutMs = 5_000 }: Ask,
+) {
   return new Promise<{ status: number; headers: http.IncomingHttpHeaders; body: string }>((resolve, reject) => {
-    const options = { host: '127.0.0.1', port: front.port, method, path, headers, agent: false, timeout: 5_000 }
+    const options = { host: '127.0.0.1', port: front.port, method, path, headers, agent: false, timeout: timeoutMs }
     const request = http.request(options, (response) => {
       let text = ''
       response.on('data', (chunk: Buffer) => {
@@ -30,7 +34,7 @@ export function ask(front: { readonly port: number }, { method = 'GET', path, he
       response.once('end', settle)
       response.once('error', settle)
     })
-    request.once('timeout', () => request.destroy(new Error(`no answer to ${method} ${path} within 5 s`)))
+    request.once('timeout', () => request.destroy(new Error(`no answer to ${method} ${path} within ${timeoutMs} ms`)))
     request.once('error', reject)
     request.end(body)
   })
