@@ -44,6 +44,10 @@ export async function ensurePart(engine: Engine, spec: ContainerSpec): Promise<s
 /** The data folder, and the key that seals secrets, which is made once and never replaced. */
 export async function ensureDataDir(config: Config): Promise<void> {
   await mkdir(config.dataDir, { recursive: true, mode: 0o711 })
+  // Sources and dependencies of all apps; git's user, like everybody else on this machine, has no business there.
+  const builds = path.join(config.dataDir, 'builds')
+  await mkdir(builds, { recursive: true })
+  await chmod(builds, 0o700)
   const key = path.join(config.dataDir, 'secret.key')
   try {
     await writeFile(key, `${randomBytes(32).toString('hex')}\n`, { flag: 'wx', mode: 0o400, flush: true })

@@ -1,6 +1,5 @@
 /** Git's door of a whole running platform: accounts, an app with a repository, hand-made requests, and what must hold after each attack. */
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Test } from 'tap'
@@ -11,6 +10,7 @@ import { createSealer } from '../../server/lib/seal.js'
 import { insertAccount, insertAuthorization } from '../../server/store/accounts.js'
 import { openDatabase } from '../../server/store/database.js'
 import { startWorld, until, type World } from '../support/world.js'
+import { processesOf } from './front-world.js'
 import { type Ask, ask, basic, commandList, packOf, pushType } from './raw-git.js'
 
 export interface Door {
@@ -80,23 +80,6 @@ async function createApp(world: World, token: string, name: string): Promise<str
 
 async function descriptors(pid: number): Promise<number> {
   return (await readdir(`/proc/${pid}/fd`)).length
-}
-
-/** Read at one moment: a process that is looked for may not live long. */
-export function processesOf(folder: string): string[] {
-  const found: string[] = []
-  for (const pid of readdirSync('/proc')) {
-    const text = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8').replaceAll('\0', ' ')
-    if (!/^\d+$/.test(pid)) continue
-    try {
-      const command = text('cmdline')
-      if (/git|pre-receive/.test(command) && `${command}${text('environ')}`.includes(folder))
-        found.push(`${pid} ${command}`)
-    } catch {
-      // It has ended.
-    }
-  }
-  return found
 }
 
 async function quarantines(dir: string): Promise<string[]> {

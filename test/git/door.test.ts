@@ -2,10 +2,12 @@
  * Attacks on git's door of a running platform, over both ways that a push can reach git. After each one the control plane
  * is the same process with nothing left behind. The ids are those of the table in docs/reliability.md.
  */
+import path from 'node:path'
 import t from 'tap'
+import { runCommand } from '../support/world.js'
 import { attack } from './door-attacks.js'
-import { openDoor, type PlatformDoor } from './door-world.js'
-import { gitWithInput } from './raw-git.js'
+import { gitUid, openDoor, type PlatformDoor } from './door-world.js'
+import { below, gitWithInput } from './raw-git.js'
 
 t.setTimeout(500_000)
 
@@ -39,6 +41,52 @@ for (const transport of ['node-git-server', 'spawn'])
     await door.startControlPlane({ PAAS_GIT_TRANSPORT: transport, ...canaries })
     attack(t, door)
   })
+
+/** Tells of each path that it reads whether git's user may read it, write it, and connect to it. */
+const lookAround = `
+use filetest 'access';
+while (<STDIN>) {
+  chomp;
+  print "read $_\\n" if -r;
+  print "write $_\\n" if -w;
+  socket(my $to, 1, 1, 0);
+  print "connect $_\\n" if -S && connect($to, pack('S a*', 1, "$_\\0"));
+}`
+
+t.test("GIT-13: git's user reaches its repositories and the hook, and nothing else of the platform", async (t) => {
+  const { config } = door.world
+  const paths = [config.dataDir, ...(await below(config.dataDir))]
+  t.ok(paths.some((file) => file.endsWith('/secret.key')) && paths.some((file) => file.endsWith('.s.PGSQL.5432')))
+  const drop = ['setpriv', `--reuid=${gitUid}`, `--regid=${gitUid}`, '--clear-groups']
+  const looked = await runCommand(
+    drop[0] ?? '',
+    [...drop.slice(1), 'perl', '-e', lookAround],
+    '/',
+    { PATH: door.world.env.PATH ?? '' },
+    [...paths, config.engineSocket].join('\n'),
+  )
+  t.equal(looked.code, 0, looked.stderr)
+  const seen = (verb: string) =>
+    looked.stdout
+      .split('\n')
+      .filter((line) => line.startsWith(`${verb} `))
+      .map((line) => path.relative(config.dataDir, line.slice(verb.length + 1)))
+  t.ok(seen('read').some((file) => file.endsWith('.git/HEAD')))
+  t.strictSame(
+    seen('read').filter(
+      (file) => !/^repositories\/|^run\/(?:git\.sock|bin)|^images\.json$|^router(?:$|\/errors|\/maps)/.test(file),
+    ),
+    [],
+    'what it may read',
+  )
+  t.ok(seen('write').some((file) => file.endsWith('.git/HEAD')))
+  t.strictSame(
+    seen('write').filter((file) => !/^repositories\/[0-9a-f-]{36}\.git|^run\/git\.sock$/.test(file)),
+    [],
+    'what it may write',
+  )
+  t.strictSame(seen('connect'), ['run/git.sock'], 'what it may connect to')
+})
 
 t.test('GIT-9: trees that expand are refused in words at the limit, whatever the size of their pack', async (t) => {
   const { copy } = door

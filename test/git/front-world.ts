@@ -1,8 +1,8 @@
 /** A git front with everything real behind it, in a folder of its own, and the real git client in front of it. */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { rmSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -80,6 +80,23 @@ export function run(
     child.once('error', reject)
     child.once('close', (code) => resolve({ code, output }))
   })
+}
+
+/** Read at one moment: a process that is looked for may not live long. */
+export function processesOf(folder: string): string[] {
+  const found: string[] = []
+  for (const pid of readdirSync('/proc')) {
+    const text = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8').replaceAll('\0', ' ')
+    if (!/^\d+$/.test(pid)) continue
+    try {
+      const command = text('cmdline')
+      if (/git|pre-receive/.test(command) && `${command}${text('environ')}`.includes(folder))
+        found.push(`${pid} ${command}`)
+    } catch {
+      // It has ended.
+    }
+  }
+  return found
 }
 
 /** Waits until the look is true; the deadline is the failure. */
@@ -229,13 +246,7 @@ export async function startFront(options: FrontOptions) {
     push: (copy: string, app: string, ...refspecs: string[]) => world.git(copy, ['push', world.url(app), ...refspecs]),
     /** git processes and quarantines that belong to this world. */
     async leftovers() {
-      const found: string[] = []
-      for (const pid of await readdir('/proc')) {
-        if (!/^\d+$/.test(pid)) continue
-        const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
-        const cwd = await import('node:fs/promises').then((fs) => fs.readlink(`/proc/${pid}/cwd`).catch(() => ''))
-        if (`${command} ${cwd}`.includes(path.join(dir, 'repositories'))) found.push(command.replaceAll('\0', ' '))
-      }
+      const found = processesOf(path.join(dir, 'repositories'))
       for (const { appId } of apps.values())
         for (const name of await readdir(path.join(repos.path(appId), 'objects')).catch(() => []))
           if (name.startsWith('tmp_objdir-')) found.push(name)

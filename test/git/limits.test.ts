@@ -9,20 +9,10 @@ import t from 'tap'
 import { archiveSource } from '../../server/git/source-archive.js'
 import { repositories } from '../../server/git/repositories.js'
 import { otherToken, run, runAs, startFront, token, transports, until } from './front-world.js'
-import { ask, askToPush, basic, commandList, fetchType, gitWithInput, pushBody } from './raw-git.js'
+import { ask, askToPush, basic, below, commandList, fetchType, gitWithInput, pushBody } from './raw-git.js'
 
 // The machine may be busy with everything else that is tested.
 t.setTimeout(180_000)
-
-/** Everything below a folder, links as links. (`readdir` with `recursive` follows them.) */
-async function below(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true })
-  const listed = entries.map(async (entry) => {
-    const file = path.join(dir, entry.name)
-    return entry.isDirectory() ? [file, ...(await below(file))] : [file]
-  })
-  return (await Promise.all(listed)).flat()
-}
 
 /** A pack of one file of zeros, a thousandth of its size; its compressed form is the same block again and again. */
 function packOfZeros(blocks: number): Buffer {
@@ -109,12 +99,12 @@ t.test('who waits too long for a place is told to try again, and gives up the wa
   const copy = await front.createCopy()
   t.equal((await front.push(copy, 'hello', 'master')).code, 0)
   const authorization = basic(token)
-  // A client that drips holds its place.
+  // A client that drips one long line holds its place.
   const stalled = net.connect(front.port, '127.0.0.1')
   t.teardown(() => stalled.destroy())
   stalled.on('error', () => {})
   const head = ['POST /hello.git/git-upload-pack HTTP/1.1', 'Host: localhost', `Authorization: ${authorization}`]
-  stalled.write([...head, `Content-Type: ${fetchType}`, 'Content-Length: 500', '', 'x'].join('\r\n'))
+  stalled.write([...head, `Content-Type: ${fetchType}`, 'Content-Length: 500', '', '01f0'].join('\r\n'))
   const drip = setInterval(() => stalled.write('x'), 300)
   t.teardown(() => clearInterval(drip))
   await until('a git to wait for it', async () =>

@@ -1,6 +1,8 @@
 /** Requests that no git client sends: hand-made pushes, odd headers, broken bodies. */
 import { spawn } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
 import http from 'node:http'
+import path from 'node:path'
 import type { Front } from './front-world.js'
 import { token } from './front-world.js'
 
@@ -113,4 +115,14 @@ export function gitWithInput(cwd: string, args: readonly string[], input: string
     child.once('error', reject)
     child.once('close', () => resolve(output))
   })
+}
+
+/** Everything below a folder, links as links. (`readdir` with `recursive` follows them.) */
+export async function below(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true })
+  const listed = entries.map(async (entry) => {
+    const file = path.join(dir, entry.name)
+    return entry.isDirectory() ? [file, ...(await below(file))] : [file]
+  })
+  return (await Promise.all(listed)).flat()
 }
