@@ -86,7 +86,7 @@ t.test('one file too large is refused where it is written', async (t) => {
   t.match((await ask('/file/64'))?.body, /one file: File too large/)
 })
 
-t.test('a dyno that fills the disk is stopped within 30 s, named, and started afresh', async () => {
+t.test('a dyno that fills the disk is stopped within 30 s, named, and started afresh', async (t) => {
   const began = Date.now()
   const asked = ask('/disk')
   await logged(

@@ -66,7 +66,7 @@ const kinds: Readonly<Record<string, KindProfile>> = {
     cpusAndFiles: false,
   },
   'control-plane': {
-    capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_ADMIN'],
+    capabilities: ['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'KILL', 'NET_ADMIN', 'SETGID', 'SETUID'],
     user: /^$/,
     readOnlyRoot: true,
     network: 'host',
