@@ -13,6 +13,7 @@ import type { DesiredApp, RunnableRelease } from './desired.js'
 import { type DynoContext, formationContainer, oneOffContainer, releaseContainer } from './dyno-container.js'
 import type { LoopContext } from './loop-context.js'
 import type { ObservedDyno } from './observed.js'
+import { killedExitCode } from './observed.js'
 import type { ReleaseFault, Step } from './plan.js'
 import { settleReleaseCommand } from './release-command.js'
 import { recentOutput } from './recent-output.js'
@@ -218,7 +219,8 @@ async function settleOneOff(context: LoopContext, desired: DesiredApp, step: Ste
     container
   ) {
     const dyno = `run.${oneOff.number}`
-    if (container.oomKilled)
+    const outlived = context.outlivedOom.has(container.containerId)
+    if (container.oomKilled && container.exitCode === killedExitCode && !outlived)
       context.appLog(desired.app.id, { source: 'heroku', dyno, text: 'Error R15 (Memory quota vastly exceeded)' })
     context.appLog(desired.app.id, { source: 'heroku', dyno, text: `Process exited with status ${container.exitCode}` })
   }

@@ -8,6 +8,7 @@ export interface ObservedContainer {
   readonly startedAt: Date | undefined
   readonly endedAt: Date | undefined
   readonly exitCode: number
+  /** A process of it, the first one or another, was killed for memory at some time. */
   readonly oomKilled: boolean
 }
 
@@ -57,6 +58,9 @@ export interface ObservedApp {
   /** Whether the published routes equal what the plan would publish is the publisher's to say; this is its last word. */
   readonly publishedRoutes: string | undefined
 }
+
+/** Of a container whose first process was ended by SIGKILL. */
+export const killedExitCode = 137
 
 export function hasEnded(container: Pick<ObservedContainer, 'state'>): boolean {
   return container.state === 'exited' || container.state === 'dead'

@@ -3,7 +3,7 @@ import type { Dyno, DynoState } from '../model/dyno.js'
 import { type DynoSighting, listDynos, recordDynos } from '../store/dynos.js'
 import type { DesiredApp } from './desired.js'
 import type { LoopContext } from './loop-context.js'
-import { hasEnded, type ObservedApp, type ObservedDyno } from './observed.js'
+import { hasEnded, killedExitCode, type ObservedApp, type ObservedDyno } from './observed.js'
 
 const rank: Readonly<Record<DynoState, number>> = { up: 0, starting: 1, stopping: 2, crashed: 3, down: 4, idle: 5 }
 
@@ -49,7 +49,7 @@ interface Told {
   ended: boolean
 }
 
-export type SightingsContext = Pick<LoopContext, 'db' | 'appLog' | 'releaseNews'>
+export type SightingsContext = Pick<LoopContext, 'db' | 'appLog' | 'releaseNews' | 'outlivedOom'>
 
 export function createSightings(context: SightingsContext): Sightings {
   /** By app, then by container; only containers that are there. */
@@ -66,7 +66,9 @@ export function createSightings(context: SightingsContext): Sightings {
     seen.stopping ||= dyno.isStopping
     if (hasEnded(dyno) && !seen.ended) {
       seen.ended = true
-      if (dyno.oomKilled) say('Error R15 (Memory quota vastly exceeded)')
+      // The engine's mark stays with one that outlived it, which `usage-watch.ts` told of.
+      const ranOut = dyno.oomKilled && dyno.exitCode === killedExitCode && !context.outlivedOom.has(dyno.containerId)
+      if (ranOut) say('Error R15 (Memory quota vastly exceeded)')
       say(`Process exited with status ${dyno.exitCode}`)
       const end = seen.up && seen.stopping ? 'down' : dyno.exitCode === 0 ? 'complete' : 'crashed'
       say(`State changed from ${seen.up ? 'up' : 'starting'} to ${end}`)

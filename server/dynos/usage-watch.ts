@@ -15,7 +15,10 @@ export interface UsageWatch {
   stop(): Promise<void>
 }
 
-export type UsageContext = Pick<LoopContext, 'engine' | 'config' | 'log' | 'appLog' | 'nudge' | 'releaseNews'>
+export type UsageContext = Pick<
+  LoopContext,
+  'engine' | 'config' | 'log' | 'appLog' | 'nudge' | 'releaseNews' | 'outlivedOom'
+>
 
 /** A container whose first process was the one that ran out of memory has ended by then. */
 const endsWithinMs = 1_000
@@ -46,10 +49,12 @@ export function createUsageWatch(context: UsageContext): UsageWatch {
     return looking
   }
 
-  /** The kernel stopped a process of it, not the whole dyno. */
+  /** The kernel stopped a process of it. When that ended the dyno, its end is told by whoever sees it, but for later ones. */
   const outOfMemory = async (id: string) => {
     const container = await engine.findContainer(id)
-    if (container?.state !== 'running') return
+    if (container === undefined) return
+    if (container.state !== 'running' && !context.outlivedOom.has(id)) return
+    context.outlivedOom.add(id)
     say(context, container, await memoryLine(context, container))
     say(context, container, 'Error R15 (Memory quota vastly exceeded)')
     say(context, container, 'Stopped a process of it with SIGKILL')
@@ -77,6 +82,7 @@ export function createUsageWatch(context: UsageContext): UsageWatch {
 async function lookAtAll(context: UsageContext, labels: Readonly<Record<string, string>>): Promise<void> {
   const all = await context.engine.listContainers(labels)
   const running = all.filter((c) => c.state === 'running' && kinds.includes(c.labels[labelNames.kind] ?? ''))
+  for (const id of context.outlivedOom) if (!all.some((c) => c.id === id)) context.outlivedOom.delete(id)
   const disk = await context.engine.diskUse(running.map((c) => c.id))
   for (const container of running) {
     const bytes = disk.get(container.id) ?? 0

@@ -1,37 +1,39 @@
 /** Looks for planted secrets: in texts, files, what the engine says, images, and the command lines and environments of processes. */
-import { createReadStream, readdirSync, readFileSync } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
-import path from 'node:path'
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 
 export interface Canaries {
   /** Adds a secret, with the ways it may be written: as it is, in base64, in a URL. */
   plant(name: string, secret: string): void
   /** Names of the secrets that are in it. */
   within(bytes: Buffer | string): string[]
-  /** `file: secret` for every file below the folder, links not followed. */
+  /** `file: secret` for every file below the folder (or the file itself), links not followed. */
   inFiles(folder: string, isSkipped?: (file: string) => boolean): Promise<string[]>
   /** The same for one stream, whatever its length. */
-  inStream(stream: AsyncIterable<Buffer>): Promise<string[]>
+  inStream(stream: NodeJS.ReadableStream): Promise<string[]>
   /** `pid program where: secret` of all processes now, but for those that `mayKnow`. */
-  inProcesses(mayKnow: (pid: number) => boolean): string[]
+  inProcesses(mayKnow: (pid: number) => boolean, isDue?: (pid: string) => boolean): string[]
 }
 
-export function createCanaries(): Canaries {
+/** `patterns` is a file of its own, outside of all that is searched. */
+export function createCanaries(patterns: string): Canaries {
   const forms = new Map<string, readonly Buffer[]>()
-  let longest = 0
 
-  const within = (bytes: Buffer | string): string[] =>
-    [...forms].filter(([, ways]) => ways.some((way) => bytes.includes(way as never))).map(([name]) => name)
+  const within = (text: Buffer | string): string[] => {
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text
+    return [...forms].filter(([, ways]) => ways.some((way) => bytes.includes(way))).map(([name]) => name)
+  }
 
-  const inStream = async (stream: AsyncIterable<Buffer>): Promise<string[]> => {
-    const found = new Set<string>()
-    let rest = Buffer.alloc(0)
-    for await (const chunk of stream) {
-      const bytes = Buffer.concat([rest, chunk])
-      for (const name of within(bytes)) found.add(name)
-      rest = bytes.subarray(Math.max(0, bytes.length - longest))
-    }
-    return [...found]
+  /** grep, for it looks for all of them in one go; what it reads is cut at zero bytes, as programs and pages are full of them. */
+  const grep = async (options: readonly string[], input?: NodeJS.ReadableStream): Promise<string[]> => {
+    const args = ['-a', '-z', '-F', '-f', patterns, ...options]
+    const child = spawn('grep', args, { stdio: ['pipe', 'pipe', 'ignore'] })
+    child.stdin.on('error', () => {})
+    if (input === undefined) child.stdin.end()
+    else input.pipe(child.stdin)
+    let text = ''
+    for await (const chunk of child.stdout) text += String(chunk)
+    return [...new Set(text.split('\0'))].filter((word) => word !== '')
   }
 
   return {
@@ -48,24 +50,20 @@ export function createCanaries(): Canaries {
         name,
         [...ways].map((way) => Buffer.from(way)),
       )
-      longest = Math.max(longest, ...[...ways].map((way) => way.length))
+      writeFileSync(patterns, [...forms.values()].flat().join('\n'), { mode: 0o600 })
     },
-    within: (bytes) => within(typeof bytes === 'string' ? Buffer.from(bytes) : bytes),
-    inStream,
+    within,
+    inStream: async (stream) => [...new Set((await grep(['-o'], stream)).flatMap(within))],
     async inFiles(folder, isSkipped = () => false) {
-      const found: string[] = []
-      for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-        const file = path.join(folder, entry.name)
-        if (isSkipped(file)) continue
-        if (entry.isDirectory()) found.push(...(await this.inFiles(file, isSkipped)))
-        else if (entry.isFile() && (await lstat(file).catch(() => undefined))?.size)
-          found.push(...(await inStream(createReadStream(file)).catch(() => [])).map((name) => `${file}: ${name}`))
-      }
-      return found
+      const files = (await grep(['-r', '-l', '-Z', '-D', 'skip', '--', folder])).filter((file) => !isSkipped(file))
+      return files.flatMap((file) => {
+        const names = existsSync(file) ? within(readFileSync(file)) : []
+        return names.map((name) => `${file}: ${name}`)
+      })
     },
-    inProcesses(mayKnow) {
+    inProcesses(mayKnow, isDue = () => true) {
       return readdirSync('/proc').flatMap((pid) => {
-        if (!/^\d+$/.test(pid)) return []
+        if (!/^\d+$/.test(pid) || !isDue(pid)) return []
         return ['cmdline', 'environ'].flatMap((what) => {
           try {
             const names = within(readFileSync(`/proc/${pid}/${what}`))
@@ -78,5 +76,15 @@ export function createCanaries(): Canaries {
         })
       })
     },
+  }
+}
+
+/** All processes now and then, and new ones again and again while they are young: what they were told comes with their exec. */
+export function youngOrSeldom(looks: number): (pid: string) => boolean {
+  const seen = new Map<string, number>()
+  return (pid) => {
+    const times = (seen.get(pid) ?? 0) + 1
+    seen.set(pid, times)
+    return times <= 8 || times % looks === 0
   }
 }

@@ -76,7 +76,7 @@ function hostAddresses(): string[] {
     // As many as there are bridges, and all alike: containers have no IPv6.
     ...all
       .filter((a) => !a.internal && a.family === 'IPv6')
-      .map((a) => `${a.address}%eth0`)
+      .map((a) => a.address)
       .slice(0, 4),
   ]
   return [...new Set([...own, ...gateways])]

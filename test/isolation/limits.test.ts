@@ -86,7 +86,7 @@ t.test('one file too large is refused where it is written', async (t) => {
   t.match((await ask('/file/64'))?.body, /one file: File too large/)
 })
 
-t.test('a dyno that fills the disk is stopped within 30 s, named, and started afresh', async () => {
+t.test('a dyno that fills the disk is stopped within 30 s, named, and started afresh', async (t) => {
   const began = Date.now()
   const asked = ask('/disk')
   await logged(
@@ -95,6 +95,8 @@ t.test('a dyno that fills the disk is stopped within 30 s, named, and started af
   await logged(/heroku\[web\.1\]: Stopping process with SIGKILL/)
   await logged(/heroku\[web\.1\]: State changed from up to crashed/)
   t.ok(Date.now() - began < 30_000, `${Date.now() - began} ms`)
+  const ranOut = (await logs()).match(/heroku\[web\.1\]: Error R15/g) ?? []
+  t.equal(ranOut.length, 1, 'what was told of a process before is not told of the dyno’s end')
   await asked
   await answers()
 })

@@ -252,7 +252,7 @@ t.test('a pass tells each change of a dyno once, and a new control plane does no
   releaseNews.subscribe(releaseId, (n) => news.push('text' in n ? n.text : n.kind))
   const appLog = (_: string, line: { readonly dyno: string; readonly text: string }) =>
     lines.push(`${line.dyno}: ${line.text}`)
-  const begin = () => createSightings({ db, appLog, releaseNews })
+  const begin = () => createSightings({ db, appLog, releaseNews, outlivedOom: new Set() })
   let sightings = begin()
   const sees = async (...words: string[]) => {
     lines.length = 0
