@@ -15,7 +15,8 @@ async function main(): Promise<void> {
   const engine = createDockerEngine({ socketPath: config.engineSocket })
   const purge = process.argv.includes('--purge')
   if (purge && !process.argv.includes('--yes') && !(await confirmed(config.dataDir))) {
-    console.error('docker/down: nothing was removed.')
+    const how = process.stdin.isTTY ? '' : ' Without a terminal to ask on, docker/down --purge --yes is the answer.'
+    console.error(`docker/down: nothing was removed.${how}`)
     process.exit(1)
   }
   const labels = { 'paas.instance': config.instance }

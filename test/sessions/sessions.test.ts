@@ -5,7 +5,7 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { findDifference, parseSession } from '../support/session.js'
-import { projectRoot, runCommand, startWorld, type World } from '../support/world.js'
+import { projectRoot, runCommand, startWorld, until, type World } from '../support/world.js'
 
 t.setTimeout(400_000)
 
@@ -39,9 +39,16 @@ t.test('sessions', async (t) => {
       await world.commitAll(repo, 'First')
       const env = { ...world.env, PATH: `${path.join(world.dir, 'bin')}:${world.env.PATH}` }
       for (const step of parseSession(await readFile(path.join(folder, file), 'utf8'))) {
-        const ran = await runCommand('bash', ['--norc', '-c', `exec 2>&1; ${step.command}`], repo, env)
-        const difference = findDifference(step, usual(ran.output), ran.code)
-        t.equal(difference, undefined, `${file}:${step.line} $ ${step.command}\n${difference ? usual(ran.output) : ''}`)
+        const type = async () => {
+          const ran = await runCommand('bash', ['--norc', '-c', `exec 2>&1; ${step.command}`], repo, env)
+          const output = usual(ran.output)
+          return { output, difference: findDifference(step, output, ran.code) }
+        }
+        const fits = step.soon
+          ? await until(step.command, async () => !(await type()).difference, 60_000).catch(() => false)
+          : false
+        const { output, difference } = fits ? { output: '', difference: undefined } : await type()
+        t.equal(difference, undefined, `${file}:${step.line} $ ${step.command}\n${difference ? output : ''}`)
         if (difference !== undefined) return
       }
     })

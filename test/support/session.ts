@@ -1,28 +1,32 @@
 /**
  * Terminal sessions as people see them, kept as text: a line `$ command`, then what it prints. `…` alone on a line stands
  * for any lines, within a line for any characters; `[exit 3]` after the output is the exit code, 0 when it isn't given;
+ * `[soon]` means that the command is to be tried again until it prints this, as a user would who watches something start;
  * lines that begin with `#` before the first command, or after an empty line, are for the reader.
  */
 export interface SessionStep {
   readonly command: string
   readonly output: readonly string[]
   readonly exitCode: number
+  readonly soon: boolean
   /** Of the command in the file, from 1. */
   readonly line: number
 }
 
 export function parseSession(text: string): SessionStep[] {
-  const steps: { command: string; output: string[]; exitCode: number; line: number }[] = []
+  const steps: { command: string; output: string[]; exitCode: number; soon: boolean; line: number }[] = []
   let before = ''
   for (const [index, raw] of text.split('\n').entries()) {
     const line = raw.trimEnd()
     const step = steps.at(-1)
     const exit = /^\[exit (\d+)\]$/.exec(line)
-    if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: [], exitCode: 0, line: index + 1 })
+    if (line.startsWith('$ '))
+      steps.push({ command: line.slice(2), output: [], exitCode: 0, soon: false, line: index + 1 })
     else if (line.startsWith('#') && (step === undefined || before === '')) continue
     else if (step === undefined) {
       if (line !== '') throw new Error(`line ${index + 1} comes before the first command`)
-    } else if (exit) step.exitCode = Number(exit[1])
+    } else if (line === '[soon]') step.soon = true
+    else if (exit) step.exitCode = Number(exit[1])
     else step.output.push(line)
     before = line
   }

@@ -1,13 +1,15 @@
 import t from 'tap'
 import { findDifference, parseSession, type SessionStep } from '../support/session.js'
 
-const step = (...output: string[]): SessionStep => ({ command: 'x', output, exitCode: 0, line: 1 })
+const step = (...output: string[]): SessionStep => ({ command: 'x', output, exitCode: 0, soon: false, line: 1 })
 
 t.test('a session is commands, what they print, and exit codes', async (t) => {
-  const steps = parseSession('# About it\n\n$ one\na\n\n# a remark\n$ two | three\n\nb  \n# not a remark\n[exit 4]\n')
+  const steps = parseSession(
+    '# About it\n\n$ one\na\n[soon]\n\n# a remark\n$ two | three\n\nb  \n# not a remark\n[exit 4]\n',
+  )
   t.same(steps, [
-    { command: 'one', output: ['a'], exitCode: 0, line: 3 },
-    { command: 'two | three', output: ['b', '# not a remark'], exitCode: 4, line: 7 },
+    { command: 'one', output: ['a'], exitCode: 0, soon: true, line: 3 },
+    { command: 'two | three', output: ['b', '# not a remark'], exitCode: 4, soon: false, line: 8 },
   ])
   t.throws(() => parseSession('output first\n$ one\n'), { message: 'line 1 comes before the first command' })
   t.throws(() => parseSession('# nothing\n'), { message: 'a session without a command' })
