@@ -119,10 +119,10 @@ export function createReconciler(context: LoopContext): Reconciler {
     const starts = steps.filter((s) => s.kind === 'start-dyno')
     for (const step of steps.filter((s) => s.kind !== 'start-dyno')) {
       await execute(context, desired, step)
+      if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
       if (step.kind === 'settle-release') return
     }
     const results = await Promise.allSettled(starts.map((step) => execute(context, desired, step)))
-    for (const step of steps) if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
     const failed = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
     if (failed) throw failed.reason
   }

@@ -12,6 +12,9 @@ import { startWorld, until, type World } from '../support/world.js'
 
 t.setTimeout(3_600_000)
 
+/** Each is four deploys, a rollback, a config change, scaling and a restart of an app, a dead control plane and a reload. */
+const rounds = Number(process.env.PAAS_SOAK_ROUNDS ?? 5)
+
 let world: World
 t.before(async () => {
   world = await startWorld({ env: { PAAS_ROUTER_SLOTS: '4' } })
@@ -61,7 +64,7 @@ t.test('no request is dropped, doubled or misled while three apps are changed in
   const rude = await begin('rude', 'load', { ...rates, perSecond: 6 }, ['RUDE=1'])
   const python = await begin('gunicorn', 'load-gunicorn', { ...rates, perSecond: 6, withoutWebsockets: true })
   const subjects = { polite, rude, gunicorn: python }
-  for (let n = 0; n < 5; n++) {
+  for (let n = 0; n < rounds; n++) {
     await Promise.all([round(polite), n % 2 === 0 ? round(rude) : round(python)])
     await polite.changes.killControlPlane(5_000)
     await polite.changes.reloadRouter()
