@@ -19,7 +19,7 @@ import { createRouter, type Router, routerCapabilities } from '../server/router/
 import { freePorts } from '../test/router/haproxy-container.js'
 import { type BenchContainers, benchContainers } from './containers.js'
 import { machine, medianOf, printGrid, ratios, spread } from './figures.js'
-import { pidsOfContainer, processorMsOf } from './process-memory.js'
+import { pidsOfContainers, processorMsOf } from './process-memory.js'
 import { backendConfig, browserHeaders, peerConfigs } from './router-peers.js'
 import { type WrkResult, wrk } from './wrk.js'
 
@@ -169,7 +169,7 @@ async function startBackend(setting: Setting): Promise<void> {
 }
 
 async function measure(proxy: Proxy, headers: readonly string[]): Promise<Run> {
-  const pids = await pidsOfContainer(proxy.container)
+  const pids = await pidsOfContainers([proxy.container])
   const before = await processorMsOf(pids)
   const result = await wrk({
     url: `http://127.0.0.1:${proxy.port}/`,
