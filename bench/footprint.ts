@@ -25,8 +25,8 @@ import {
   type Memory,
   megabytesOf,
   memoryOf,
-  pidsOfContainer,
-  pidsOfShim,
+  pidsOfContainers,
+  pidsOfShims,
 } from './process-memory.js'
 
 const appCount = Number(process.argv[2] ?? 40)
@@ -52,7 +52,7 @@ async function containersOf(world: World, kind: string) {
 
 async function pidsOfKind(world: World, kind: string): Promise<number[]> {
   const containers = await containersOf(world, kind)
-  return (await Promise.all(containers.map((container) => pidsOfContainer(container.id)))).flat()
+  return pidsOfContainers(containers.map((container) => container.id))
 }
 
 async function pidsOfParts(world: World): Promise<number[]> {
@@ -152,7 +152,7 @@ async function lookAtDynos(world: World): Promise<Dynos> {
 
 async function shimsOf(world: World, kinds: readonly string[]): Promise<Taken> {
   const containers = (await Promise.all(kinds.map((kind) => containersOf(world, kind)))).flat()
-  return take((await Promise.all(containers.map((container) => pidsOfShim(container.id)))).flat())
+  return take(await pidsOfShims(containers.map((container) => container.id)))
 }
 
 async function main(): Promise<void> {

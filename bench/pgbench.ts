@@ -13,6 +13,8 @@ export function parsePgbench(output: string): PgbenchResult {
     if (!match) throw new Error(`pgbench printed no result:\n${output}`)
     return Number(match[1])
   }
+  if (/^number of transactions actually processed: 0$/m.test(output))
+    throw new Error('pgbench: no transaction ended in time; give it more seconds')
   const failed = /^number of failed transactions: (\d+)/m.exec(output)
   if (failed && failed[1] !== '0') throw new Error(`pgbench: ${failed[1]} transactions failed`)
   return {

@@ -32,34 +32,48 @@ export function parseProcessorMs(stat: string, ticksPerSecond = 100): number {
   return (ticks * 1000) / ticksPerSecond
 }
 
-async function pidsWhere(holds: (pid: number) => Promise<boolean>): Promise<number[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
-  const held = await Promise.all(pids.map((pid) => holds(pid).catch(() => false)))
-  return pids.filter((_, index) => held[index])
+/** Of a file below /proc; empty when the process has ended meanwhile. Whatever else goes wrong isn't hidden. */
+async function readOf(pid: number, name: string): Promise<string> {
+  try {
+    return await readFile(`/proc/${pid}/${name}`, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && ['ENOENT', 'ESRCH'].includes(String(error.code))) return ''
+    throw error
+  }
 }
 
-/** Every process inside a container, by its control groups. */
-export function pidsOfContainer(id: string): Promise<number[]> {
-  return pidsWhere(async (pid) => (await readFile(`/proc/${pid}/cgroup`, 'utf8')).includes(id))
+/** One after the other: hundreds of containers would otherwise open every process's files at once. */
+async function pidsWhere(name: string, holds: (text: string) => boolean): Promise<number[]> {
+  const found: number[] = []
+  for (const entry of await readdir('/proc'))
+    if (/^\d+$/.test(entry) && holds(await readOf(Number(entry), name))) found.push(Number(entry))
+  return found
 }
 
-/** The engine's own process beside each container. */
-export function pidsOfShim(id: string): Promise<number[]> {
-  return pidsWhere(async (pid) => {
-    const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0')
-    return (words[0] ?? '').includes('containerd-shim') && words.includes(id)
+/** Every process inside these containers, by its control groups. */
+export function pidsOfContainers(ids: readonly string[]): Promise<number[]> {
+  const wanted = new Set(ids)
+  return pidsWhere('cgroup', (text) => [...text.matchAll(/[0-9a-f]{64}/g)].some((match) => wanted.has(match[0])))
+}
+
+/** The engine's own process beside each of them. */
+export function pidsOfShims(ids: readonly string[]): Promise<number[]> {
+  const wanted = new Set(ids)
+  return pidsWhere('cmdline', (text) => {
+    const words = text.split('\0')
+    return (words[0] ?? '').includes('containerd-shim') && words.some((word) => wanted.has(word))
   })
 }
 
 export async function commandOf(pid: number): Promise<string> {
-  return (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim()
+  return (await readOf(pid, 'cmdline')).replaceAll('\0', ' ').trim()
 }
 
 /** A process that ends meanwhile counts nothing. */
 export async function memoryOf(pids: readonly number[]): Promise<Memory> {
   const each = await Promise.all(
     pids.map(async (pid) => {
-      const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '')
+      const text = await readOf(pid, 'smaps_rollup')
       return text === '' ? noMemory : parseSmapsRollup(text)
     }),
   )
@@ -69,7 +83,7 @@ export async function memoryOf(pids: readonly number[]): Promise<Memory> {
 export async function processorMsOf(pids: readonly number[]): Promise<number> {
   const each = await Promise.all(
     pids.map(async (pid) => {
-      const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+      const stat = await readOf(pid, 'stat')
       return stat === '' ? 0 : parseProcessorMs(stat)
     }),
   )
@@ -99,7 +113,7 @@ export function parseResidentRanges(smaps: string): { readonly start: bigint; re
 export async function framesOf(pids: readonly number[]): Promise<Set<bigint>> {
   const frames = new Set<bigint>()
   for (const pid of pids) {
-    const smaps = await readFile(`/proc/${pid}/smaps`, 'utf8').catch(() => '')
+    const smaps = await readOf(pid, 'smaps')
     const pagemap = smaps === '' ? undefined : await open(`/proc/${pid}/pagemap`).catch(() => undefined)
     if (!pagemap) continue
     try {

@@ -6,7 +6,7 @@
  * Every proxy is a container of one image on the host's network, held to processor 1 with one thread; wrk and the app
  * behind (nginx, 1 KB) have processor 0. One proxy at a time has load; rounds alternate through all of them.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { ensureImages } from '../docker/images.js'
@@ -19,11 +19,11 @@ import { createRouter, type Router, routerCapabilities } from '../server/router/
 import { freePorts } from '../test/router/haproxy-container.js'
 import { type BenchContainers, benchContainers } from './containers.js'
 import { machine, medianOf, printGrid, ratios, spread } from './figures.js'
-import { pidsOfContainer, processorMsOf } from './process-memory.js'
+import { pidsOfContainers, processorMsOf } from './process-memory.js'
 import { backendConfig, browserHeaders, peerConfigs } from './router-peers.js'
 import { type WrkResult, wrk } from './wrk.js'
 
-const rounds = Number(process.argv[2] ?? 5)
+const rounds = Number(process.argv[2] ?? 3)
 const seconds = Number(process.argv[3] ?? 2)
 const connections = 64
 const loadCpu = 0
@@ -52,9 +52,29 @@ interface Setting {
 
 const hardened = ['--network', 'host', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--tmpfs', '/tmp']
 
+interface OurWish {
+  readonly apps?: number
+  /** Somebody reads the access log, as the control plane does. */
+  readonly hearsLog?: boolean
+  /** Lines of the configuration to leave out, to see what they cost. */
+  readonly without?: RegExp
+}
+
+/** What takes our router longer than a bare HAProxy, part by part. */
+const costly: readonly (readonly [string, RegExp])[] = [
+  ['… without its log line', /^ {2}log global|^ {2}log-format/],
+  ['… never repeating a request', /retry-on|disable-l7-retry/],
+  ['… leaving headers as they are', /del-header|set-header|unique-id-format/],
+  [
+    '… none of the three',
+    /^ {2}log global|^ {2}log-format|retry-on|disable-l7-retry|del-header|set-header|unique-id-format/,
+  ],
+]
+
 /** Through our own publisher, as the control plane would have it. */
-async function ourRouter(setting: Setting, name: string, apps: number, hearsLog: boolean): Promise<Proxy> {
-  const dir = path.join(setting.dir, name.replaceAll(/\W+/g, '-'))
+async function ourRouter(setting: Setting, name: string, wish: OurWish): Promise<Proxy> {
+  const { apps = 10, hearsLog = false, without } = wish
+  const dir = path.join(setting.dir, `ours${name.replaceAll(/\W+/g, '-')}`)
   const [httpPort = 0, httpsPort = 0, apiPort = 0] = await freePorts(3)
   const router = createRouter({
     dir: path.join(dir, 'router'),
@@ -72,6 +92,11 @@ async function ourRouter(setting: Setting, name: string, apps: number, hearsLog:
   })
   await router.prepare()
   await router.publish(tableOf(router, setting.backendPort, apps, 0))
+  const file = router.command.at(-1) ?? ''
+  if (without) {
+    const lines = (await readFile(file, 'utf8')).split('\n')
+    await writeFile(file, lines.filter((line) => !without.test(line)).join('\n'))
+  }
   const container = await setting.containers.start(
     path.basename(dir),
     [
@@ -144,7 +169,7 @@ async function startBackend(setting: Setting): Promise<void> {
 }
 
 async function measure(proxy: Proxy, headers: readonly string[]): Promise<Run> {
-  const pids = await pidsOfContainer(proxy.container)
+  const pids = await pidsOfContainers([proxy.container])
   const before = await processorMsOf(pids)
   const result = await wrk({
     url: `http://127.0.0.1:${proxy.port}/`,
@@ -253,10 +278,12 @@ async function main(): Promise<void> {
     const [backendPort = 0] = await freePorts(1)
     const setting: Setting = { engine, containers, dir, image: await buildImage(engine), backendPort }
     await startBackend(setting)
-    const few = await ourRouter(setting, 'our router, 10 apps', 10, false)
-    const many = await ourRouter(setting, 'our router, 1,000 apps', 1_000, false)
-    const heard = await ourRouter(setting, 'our router, log read', 10, true)
-    const proxies = [few, many, heard, ...(await startPeers(setting))]
+    const few = await ourRouter(setting, 'our router, 10 apps', {})
+    const many = await ourRouter(setting, 'our router, 1,000 apps', { apps: 1_000 })
+    const heard = await ourRouter(setting, 'our router, log read', { hearsLog: true })
+    const parts: Proxy[] = []
+    for (const [name, without] of costly) parts.push(await ourRouter(setting, name, { without }))
+    const proxies = [few, ...parts, many, heard, ...(await startPeers(setting))]
     const plain = report(`1 KB, no headers (${machine()})`, await alternate(proxies, []), 'bare HAProxy')
     const browser = report('1 KB, headers of a browser', await alternate(proxies, browserHeaders), 'bare HAProxy')
     const changes = [

@@ -56,6 +56,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     max: 10,
     // One stays, so that the looks of an idle platform don't start a server process each time.
     min: 1,
+    idleTimeoutMillis: 5_000,
     connectionTimeoutMillis: 5_000,
     statement_timeout: 30_000,
     idle_in_transaction_session_timeout: 60_000,

@@ -3,6 +3,7 @@ import t from 'tap'
 import { figureOf, medianOf, ratios, spread } from '../../../bench/figures.js'
 import { parsePgbench } from '../../../bench/pgbench.js'
 import { parseProcessorMs, parseResidentRanges, parseSmapsRollup } from '../../../bench/process-memory.js'
+import { withResults } from '../../../bench/record.js'
 import { parseWrk } from '../../../bench/wrk.js'
 
 const wrkOutput = `Running 2s test @ http://127.0.0.1:8080/
@@ -110,4 +111,12 @@ t.test('medians, spreads and ratios of rounds', async (t) => {
   t.strictSame(ratios([10, 30], [20, 20]), [0.5, 1.5])
   t.strictSame(ratios([10, 30], [20]), [0.5])
   t.strictSame(figureOf([1.26, 2, 3]), { median: 2, min: 1.3, max: 3, n: 3 })
+})
+
+t.test('what a benchmark printed takes the place of what it printed before, and nothing else', async (t) => {
+  const document = 'a\n<!-- printed by bench/run x -->\nold\n<!-- end of x -->\nb\n'
+  const once = withResults(document, 'x', '\ntable\n')
+  t.equal(once, 'a\n<!-- printed by bench/run x -->\n```\ntable\n```\n<!-- end of x -->\nb\n')
+  t.equal(withResults(once, 'x', 'table'), once)
+  t.throws(() => withResults(document, 'y', 'table'), /no place for what y prints/)
 })
