@@ -149,8 +149,5 @@ t.test('a project that lies in a folder of its own is refused with the way to pu
     'frontend/package.json': '{}',
   })
   t.equal(built.exitCode, 20)
-  t.match(
-    built.log,
-    /No buildpack fits[\s\S]*There is backend\/manage\.py[\s\S]*git subtree split --prefix backend/,
-  )
+  t.match(built.log, /No buildpack fits[\s\S]*There is backend\/manage\.py[\s\S]*git subtree split --prefix backend/)
 })
