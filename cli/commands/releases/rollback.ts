@@ -16,7 +16,8 @@ export const releasesRollback = command({
   async run({ args, app: resolve, api }) {
     const app = await resolve()
     const releases = await listReleases(api, app, 200)
-    const current = releases.find((release) => release.current) ?? releases[0]
+    // One that is still on its way counts: it is what the app is about to run.
+    const current = releases.find((release) => release.status !== 'failed') ?? releases[0]
     if (current === undefined) throw new CliError(`${app} has no releases yet. Deploy it with git push paas master.`)
     const target =
       args.release === undefined ? previousRelease(app, current, releases) : await getRelease(api, app, args.release)
