@@ -24,6 +24,14 @@ export async function getRelease(api: ApiClient, app: string, name: string | und
   return found
 }
 
+/**
+ * What the app runs or is about to run: its newest release that has not failed, one on its way included. Takes them newest
+ * first; undefined for an app without one.
+ */
+export function targetRelease(releases: readonly Release[]): Release | undefined {
+  return releases.find((release) => release.status !== 'failed') ?? releases[0]
+}
+
 /** How a release ended, when that is worth saying. */
 export function releaseOutcome(release: Release): string {
   if (release.status === 'failed') return paint().red('release failed')

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
+import type { Release } from '../../cli/api-types.js'
 import { route } from '../../cli/api-client.js'
 import { commands } from '../../cli/commands/index.js'
 import { loadCliConfig } from '../../cli/config.js'
@@ -13,6 +14,7 @@ import { readEvents } from '../../cli/log-stream.js'
 import { commandLineOf, parseEnv } from '../../cli/one-off.js'
 import { herokuOnly } from '../../cli/heroku-only.js'
 import { findCommand, parseInput, splitPassThrough, unknownCommand } from '../../cli/parse.js'
+import { targetRelease } from '../../cli/releases.js'
 import { stripControls, visibleWidth } from '../../cli/terminal-text.js'
 import { version } from '../../cli/version.js'
 
@@ -122,6 +124,12 @@ t.test('a command of Heroku that is not here is told apart from a slip, with wha
     for (const [, name] of advice.matchAll(/(?<!push )paas ([a-z:]+)/g))
       t.not(findCommand(commands, name ?? ''), undefined, `paas ${name} is a command`)
   for (const [name] of herokuOnly) t.equal(findCommand(commands, name), undefined, `${name} is not one of ours`)
+})
+
+t.test('a rollback starts from the release that is on its way, not from one that failed', async (t) => {
+  const releases = ['failed', 'pending', 'succeeded'].map((status, i) => ({ status, version: 9 - i, current: i === 2 }))
+  t.equal(targetRelease(releases as unknown as Release[])?.version, 8)
+  t.equal(targetRelease([]), undefined)
 })
 
 t.test('formations are read as Heroku spells them', async (t) => {

@@ -3,7 +3,7 @@ import type { Release } from '../../api-types.js'
 import { appFlags, command } from '../../command.js'
 import { CliError } from '../../errors.js'
 import { action, appLabel, warn } from '../../output.js'
-import { getRelease, listReleases } from '../../releases.js'
+import { getRelease, listReleases, targetRelease } from '../../releases.js'
 
 export const releasesRollback = command({
   name: 'releases:rollback',
@@ -16,7 +16,7 @@ export const releasesRollback = command({
   async run({ args, app: resolve, api }) {
     const app = await resolve()
     const releases = await listReleases(api, app, 200)
-    const current = releases.find((release) => release.current) ?? releases[0]
+    const current = targetRelease(releases)
     if (current === undefined) throw new CliError(`${app} has no releases yet. Deploy it with git push paas master.`)
     const target =
       args.release === undefined ? previousRelease(app, current, releases) : await getRelease(api, app, args.release)
