@@ -174,12 +174,16 @@ t.test('the tenant owns its database: schemas, the extensions that apps use, and
 
 t.test('no more connections than the plan has, and the platform still gets in', async (t) => {
   const container = await engine.findContainer('pgtest-probe-owner')
-  const script = 'for i in $(seq 45); do psql -X -At -c "SELECT pg_sleep(4)" "$0" 2>&1 & done; wait'
+  const script = 'for i in $(seq 45); do psql -X -At -c "SELECT pg_sleep(12)" "$0" 2>&1 & done; wait'
   const held = engine.run(container?.id ?? '', { command: ['bash', '-c', script, url] })
-  await waitFor('40 connections', async () => {
-    const rows = await loop.describe((await world.addOnNow(addOn.id)) ?? addOn)
-    return rows.find((row) => row.name === 'Connections')?.values[0] === '40/40' ? true : undefined
-  })
+  await waitFor(
+    '40 connections',
+    async () => {
+      const rows = await loop.describe((await world.addOnNow(addOn.id)) ?? addOn)
+      return rows.find((row) => row.name === 'Connections')?.values[0] === '40/40' ? true : undefined
+    },
+    45_000,
+  )
   const { stdout } = await held
   t.match(stdout, /too many connections for role/)
 })

@@ -23,7 +23,7 @@ interface KindProfile {
   /** Dynos and builds write to their own layer, which only their user's folders are open to. */
   readonly readOnlyRoot: boolean
   readonly network: 'host' | 'joined' | 'none' | 'joined or none'
-  readonly restart: 'no' | 'always'
+  readonly restart: 'no' | 'always' | 'no or always'
   /** `target`, or `target:ro` where it must be read-only. */
   readonly mounts: readonly RegExp[]
   /** Router and control plane may use the whole machine, and as many files as connections need. */
@@ -54,7 +54,8 @@ const kinds: Readonly<Record<string, KindProfile>> = {
     mounts: [/^\/(var\/lib\/postgresql\/data|socket)$/, /^\/config:ro$/],
   },
   'add-on-spare': { ...server, network: 'none', mounts: [/^\/spare$/] },
-  database: { ...server, network: 'none', restart: 'always', mounts: [/^\/(data|socket)$/] },
+  // What makes its folder runs once.
+  database: { ...server, network: 'none', restart: 'no or always', mounts: [/^\/(data|socket)$/] },
   router: {
     capabilities: routerCapabilities,
     // HAProxy begins as root, to bind its ports and leave root behind.
@@ -75,7 +76,7 @@ const kinds: Readonly<Record<string, KindProfile>> = {
     cpusAndFiles: false,
   },
   // Made by tests themselves, to ask from where an app would.
-  probe: { ...dyno, user: /^(1000:1000|999:999)$/, mounts: [] },
+  probe: { ...dyno, user: /^(1000:1000|999:999)$/, network: 'joined or none', mounts: [] },
 }
 
 /** Sentences, one a deviation. */
@@ -119,7 +120,7 @@ function rightsOf({ Config, HostConfig: h }: InspectDocument, profile: KindProfi
     [h.ReadonlyRootfs === profile.readOnlyRoot, `ReadonlyRootfs is ${String(h.ReadonlyRootfs)}`],
     [isEmpty(h.Devices) && isEmpty(h.DeviceRequests) && isEmpty(h.DeviceCgroupRules), 'it has devices'],
     [isEmpty(h.GroupAdd), 'it has more groups'],
-    [(restart?.Name ?? 'no') === profile.restart, `its restart policy is ${restart?.Name}`],
+    [profile.restart.split(' or ').includes(restart?.Name ?? 'no'), `its restart policy is ${restart?.Name}`],
     [list(h.MaskedPaths).length > 5 && list(h.ReadonlyPaths).length > 3, 'paths of /proc are open'],
     [isEmpty(h.Sysctls) && isEmpty(h.CgroupParent), 'it has sysctls or a control group of its own choice'],
   ])
