@@ -66,6 +66,10 @@ function refusals(paths: RouterPaths): string {
   acl sni_is_host ssl_fc_sni,lower,strcmp(txn.host) eq 0
   http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
   http-request deny deny_status 405 if METH_CONNECT
+  acl is_h2 req.ver 2.0
+  acl has_plain_target url -m beg -i / http:// https://
+  http-request deny deny_status 400 if !is_h2 !has_plain_target !{ url -m str * }
+  http-request deny deny_status 400 if HTTP_1.0 { req.hdr(transfer-encoding) -m found }
   http-request return status 414 if { pathq,length gt 8192 }
   http-request set-var(txn.code) str(H31) if has_sni !sni_is_host
   http-request return status 421 ${asPage} lf-file ${paths.errorsDir}/misdirected.html if has_sni !sni_is_host
@@ -99,7 +103,7 @@ const headers = `  acl has_upgrade req.hdr(upgrade) -m found
   http-request set-header x-request-id %[unique-id]
   http-request set-header x-request-start %[request_date(ms)]
   http-request set-header via "1.1 paas"
-  http-request set-uri %[pathq] if HTTP_1.1 { url -m beg http:// https:// }
+  http-request set-uri %[pathq] if !is_h2 { url -m beg -i http:// https:// }
 `
 
 /**

@@ -10,7 +10,7 @@ import { keepOrderBook } from '../support/load/order-book.js'
 import { failureCounts, printTally } from '../support/load/tally.js'
 import { startWorld, until, type World } from '../support/world.js'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 let world: World
 t.before(async () => {

@@ -11,6 +11,9 @@ const host = 'Host: one.localhost\r\n'
 const inner = `GET /smuggled HTTP/1.1\r\n${host}\r\n`
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
 
+/** Another header altogether: what follows a short length is another request. */
+const otherName = 'Transfer_Encoding: chunked'
+
 const codings = [
   'Transfer-Encoding: chunked',
   'Transfer-Encoding: CHUNKED',
@@ -36,7 +39,7 @@ const codings = [
   'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity',
   'Transfer-Encoding : chunked',
   ' Transfer-Encoding: chunked',
-  'Transfer_Encoding: chunked',
+  otherName,
   'X: y\nTransfer-Encoding: chunked',
   'X: y\rTransfer-Encoding: chunked',
   'Transfer-Encoding: chunked\r\nConnection: transfer-encoding',
@@ -58,21 +61,7 @@ const lengths = [
   '3\r\nContent-Length: 4',
   '3\r\n ',
 ]
-const sizes = [
-  '0x3',
-  '+3',
-  '-3',
-  ' 3',
-  '3 ',
-  '3\t',
-  'g',
-  '',
-  '3;a=b',
-  '3;a="\n"',
-  '3;\0',
-  '100000003',
-  'fffffffffffffffff',
-]
+const sizes = ['0x3', '+3', '-3', ' 3', '3 ', '3\t', 'g', '', '3;a=b', '3;a="\n"', '3;\0', 'fffffffffffffffff']
 const heads: Readonly<Record<string, string>> = {
   'no host': 'GET /at HTTP/1.1\r\n\r\n',
   'an empty host': 'GET /at HTTP/1.1\r\nHost:\r\n\r\n',
@@ -86,6 +75,8 @@ const heads: Readonly<Record<string, string>> = {
   'a folded host': 'GET /at HTTP/1.1\r\nHost: one.localhost\r\n two.localhost\r\n\r\n',
   'another host in the target': `GET http://two.localhost/at HTTP/1.1\r\n${host}\r\n`,
   'a user in the target': `GET http://two.localhost@one.localhost/at HTTP/1.1\r\n${host}\r\n`,
+  'a target in capitals': `GET HTTP://ONE.LOCALHOST/at HTTP/1.1\r\n${host}\r\n`,
+  'a whole address by HTTP/1.0': `GET http://one.localhost/at HTTP/1.0\r\n${host}\r\n`,
   'another scheme': `GET ftp://one.localhost/at HTTP/1.1\r\n${host}\r\n`,
   'a target without a slash': `GET at HTTP/1.1\r\n${host}\r\n`,
   'a fragment': `GET /at#b HTTP/1.1\r\n${host}\r\n`,
@@ -137,10 +128,15 @@ const cases: readonly (readonly [string, string])[] = [
     ]
   }),
   // The chunks say that all of it is one body, the length that it ends before.
-  ...codings.map((coding): [string, string] => {
-    const body = `${chunk(inner)}0\r\n\r\n`
-    return [`a short length and ${coding}`, `POST /at HTTP/1.1\r\n${host}${coding}\r\nContent-Length: 4\r\n\r\n${body}`]
-  }),
+  ...codings
+    .filter((coding) => coding !== otherName)
+    .map((coding): [string, string] => {
+      const body = `${chunk(inner)}0\r\n\r\n`
+      return [
+        `a short length and ${coding}`,
+        `POST /at HTTP/1.1\r\n${host}${coding}\r\nContent-Length: 4\r\n\r\n${body}`,
+      ]
+    }),
   ...lengths.map((length): [string, string] => [
     `the length ${length}`,
     `POST /at HTTP/1.1\r\n${host}Content-Length: ${length}\r\n\r\nabc`,
@@ -160,7 +156,7 @@ t.test('whatever a client writes, an app gets one plain request or none', async 
   const wrong: string[] = []
   let refused = 0
   const send = async ([name, bytes]: readonly [string, string]) => {
-    const { reply } = await askRaw(u.httpPort, bytes, 600)
+    const { reply } = await askRaw(u.httpPort, bytes, 1_500)
     const statuses = [...reply.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status))
     const [status] = statuses.filter((s) => s >= 200)
     if (reply.includes('/smuggled')) wrong.push(`${name}: the second request was answered`)

@@ -47,7 +47,7 @@ function read(socket: net.Socket, host: string, targets: string[], faults: strin
 
 function parseHead(text: string, host: string, faults: string[]): Head {
   const [first = '', ...lines] = text.split('\r\n')
-  const target = /^[A-Z]+ (\/\S*|\*) HTTP\/1\.1$/.exec(first)?.[1]
+  const [, target, minor] = /^[A-Z]+ (\/\S*|\*) HTTP\/1\.([01])$/.exec(first) ?? []
   if (target === undefined) faults.push(`a request line: ${JSON.stringify(first)}`)
   const headers = new Map<string, string>()
   for (const line of lines) {
@@ -59,6 +59,7 @@ function parseHead(text: string, host: string, faults: string[]): Head {
   }
   if (headers.get('host') !== host) faults.push(`${target}: the host ${JSON.stringify(headers.get('host'))}`)
   if (headers.has('content-length') && headers.has('transfer-encoding')) faults.push(`${target}: length and chunks`)
+  if (minor === '0' && headers.has('transfer-encoding')) faults.push(`${target}: chunks in HTTP/1.0`)
   return { target: target ?? '?', headers }
 }
 
@@ -79,9 +80,16 @@ function bodyLength(
     const size = text.slice(at, end)
     if (!/^[0-9a-f]{1,8}$/i.test(size)) fault(`the chunk size ${JSON.stringify(size)}`)
     const bytes = Number.parseInt(size, 16)
+    if (bytes === 0) return endOfTrailers(text, end + 2)
     at = end + 2 + bytes + 2
     if (text.length < at) return undefined
     if (text.slice(at - 2, at) !== '\r\n') fault('a chunk without its end')
-    if (bytes === 0) return at
   }
+}
+
+/** What comes after the last chunk belongs to the same request and speaks for nothing. */
+function endOfTrailers(text: string, at: number): number | undefined {
+  if (text.startsWith('\r\n', at)) return at + 2
+  const end = text.indexOf('\r\n\r\n', at)
+  return end < 0 ? undefined : end + 4
 }

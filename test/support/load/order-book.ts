@@ -25,11 +25,12 @@ export function keepOrderBook(world: World): OrderBook {
       }
       try {
         await world.engine.followLogs(id, { follow: true }, onLine, stop.signal)
-        return
       } catch {
-        if ((await world.engine.findContainer(id).catch(() => null)) === undefined) return
-        await wait(500)
+        // Read anew below, as long as there is anything to read.
       }
+      const container = await world.engine.findContainer(id).catch(() => null)
+      if (container === undefined) return
+      await wait(500)
     }
   }
   const labels = { [labelNames.instance]: world.config.instance, [labelNames.kind]: 'dyno' }
