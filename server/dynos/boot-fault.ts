@@ -59,5 +59,4 @@ async function listenersOf(engine: Engine, containerId: string) {
 }
 
 /** For one that runs and can't be reached any more. */
-export const cutOffSentence =
-  'Its network was taken away by something other than this platform; it is started anew'
+export const cutOffSentence = 'Its network was taken away by something other than this platform; it is started anew'
