@@ -53,6 +53,7 @@ export interface Dyno {
   readonly updated_at: string
   readonly attach_url?: string | null
   readonly release?: { readonly version: number }
+  readonly failure?: string | null
 }
 
 export interface Domain {

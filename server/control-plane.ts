@@ -5,8 +5,7 @@
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { listAppIds } from './store/apps.js'
-import { failAbandonedBuilds } from './store/builds.js'
-import { settleRelease } from './store/releases.js'
+import { endAbandonedBuilds } from './store/builds.js'
 import { createAddOnLoop } from './addons/add-on-loop.js'
 import { appNetworkName, ensureAppNetwork } from './addons/app-network.js'
 import { gitUrl } from './api/addresses.js'
@@ -19,13 +18,13 @@ import { createBootChecks } from './dynos/boot-check.js'
 import type { LoopContext } from './dynos/loop-context.js'
 import { createReconciler, type Reconciler } from './dynos/reconciler.js'
 import { createRoutePublisher } from './dynos/route-publisher.js'
-import { pruneImages } from './dynos/prune-images.js'
+import { pruneImages, sweepImages } from './dynos/prune-images.js'
 import { createUsageWatch } from './dynos/usage-watch.js'
 import { createDockerEngine } from './engine/docker-engine.js'
 import type { Engine } from './engine/engine.js'
 import { openRepositories, startGitDoor } from './git-door.js'
 import { registerGit } from './git/register-git.js'
-import { armFailpoint } from './lib/failpoint.js'
+import { armFailpoint, failpoint } from './lib/failpoint.js'
 import type { Logger } from './lib/logger.js'
 import { createSealer } from './lib/seal.js'
 import { createTopic } from './lib/topic.js'
@@ -37,6 +36,7 @@ import { ensureSharedNetworks, firewallRules } from './shared-networks.js'
 import { ensureFirewall } from './engine/host-firewall.js'
 import { labelNames } from './model/labels.js'
 import { subnetPlan } from './model/subnets.js'
+import { settleDeployedRefs } from './deployed-refs.js'
 import type { Platform, ReleaseNews } from './platform.js'
 import { formatAccessLine } from './router/access-log.js'
 import { createRouter, type Router } from './router/router.js'
@@ -84,6 +84,10 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       log.error({ err }, 'the machine could not be closed to dynos'),
     )
   await closeHost()
+  const keepNetworks = () =>
+    ensureSharedNetworks(engine, config).catch((err: unknown) =>
+      log.warn({ err }, 'the networks of dynos and builds could not be looked at'),
+    )
   const router = createRouter(routerOptions(config))
   await router.prepare()
   const hub = openLogHub({
@@ -164,8 +168,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     },
     clearAway: async (appId) => {
       await repos.remove(appId)
+      failpoint('app.repository-removed')
       await builder.forget(appId)
+      failpoint('app.cache-removed')
       await builder.removeImagesOf(appId)
+      failpoint('app.images-removed')
       await hub.remove(appId)
     },
   }
@@ -184,12 +191,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   reconciler = loop
   const usage = createUsageWatch(context)
 
-  const abandoned = await failAbandonedBuilds(db)
-  for (const build of abandoned)
-    if (build.releaseId !== undefined)
-      await settleRelease(db, build.releaseId, { status: 'failed', failure: 'the platform restarted; push again' })
+  await endAbandonedBuilds(db)
+  const settleRefs = (appId?: string) => settleDeployedRefs({ db, repositories: repos, log }, appId)
+  await settleRefs()
+  await sweepImages({ db, config, log, listTags: engine.listTags, removeImage: builder.removeImage })
 
-  const git = await startGitDoor({ platform, repositories: repos, readAlong: buildOutput.begin })
+  const git = await startGitDoor({ platform, repositories: repos, readAlong: buildOutput.begin, settleRefs })
 
   const health = createHealth(engine, db, router)
   const api = await buildApi({
@@ -238,6 +245,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     setInterval(() => void compactRepositories(), 30 * 60_000),
     // Other tools of the machine may have reset its rules.
     setInterval(() => void closeHost(), 60_000),
+    setInterval(() => void keepNetworks(), config.dynos.passIntervalMs),
   ]
   await api.listen({ host: '127.0.0.1', port: config.apiPort })
   log.info({ port: config.apiPort, git: gitUrl(config, '<app>') }, 'the control plane is up')

@@ -27,6 +27,8 @@ export interface GitDoorOptions {
   readonly repositories: Repositories
   /** Whoever reads along besides the pusher. */
   readonly readAlong: (appId: string) => { write(text: string): void; end(): void }
+  /** Leads an app's branches to what is deployed. */
+  readonly settleRefs: (appId: string) => Promise<void>
 }
 
 /** Prepares the repositories and listens for hooks; resolves with what `registerGit` takes. */
@@ -42,6 +44,7 @@ export async function startGitDoor(options: GitDoorOptions): Promise<GitDependen
       addressOf: (name) => webUrl(config, name).replace(/\/$/, ''),
       readAlong: options.readAlong,
     }),
+    settleRefs: options.settleRefs,
     log,
   })
   await relay.start()

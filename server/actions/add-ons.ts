@@ -4,6 +4,7 @@ import type { Account } from '../model/account.js'
 import { type AddOn, type Attachment, findPlan, findService } from '../model/add-on.js'
 import type { App } from '../model/app.js'
 import { mergeConfigVars } from '../model/config-vars.js'
+import type { Release } from '../model/release.js'
 import { invalid, notFound, PlatformError } from '../model/errors.js'
 import { newPostgresSecrets, suggestAddOnName } from '../model/postgres-url.js'
 import type { Platform } from '../platform.js'
@@ -157,23 +158,22 @@ export async function attachAddOn(
 export async function detachAddOn(platform: Platform, account: Account, attachment: Attachment): Promise<void> {
   const app = await appFor(platform, account, attachment.appId)
   const release = await platform.db.transaction(async (tx) => {
-    await lockLiveApp(tx, app)
-    if (!(await findAttachment(tx, attachment.id))) throw notFound('attachment')
-    const vars = Object.keys(await configVarsOf(tx, attachment))
-    await removeAttachment(tx, attachment.id)
-    const made = await releaseWith(
-      tx,
-      app,
-      account,
-      Object.fromEntries(vars.map((v) => [v, null])),
-      `Detach ${attachment.name} (${attachment.addOnName})`,
-    )
+    const made = await detachWithin(tx, account, app, attachment)
     failpoint('add-on-detach.before-commit')
     return made
   })
   failpoint('add-on-detach.committed')
   announceRelease(platform, app, account, release)
   platform.nudgeAddOns()
+}
+
+async function detachWithin(tx: Transaction, account: Account, app: App, attachment: Attachment): Promise<Release> {
+  await lockLiveApp(tx, app)
+  if (!(await findAttachment(tx, attachment.id))) throw notFound('attachment')
+  const vars = Object.keys(await configVarsOf(tx, attachment))
+  await removeAttachment(tx, attachment.id)
+  const change = Object.fromEntries(vars.map((v) => [v, null]))
+  return releaseWith(tx, app, account, change, `Detach ${attachment.name} (${attachment.addOnName})`)
 }
 
 /** Detaches it from every app and marks it destroyed; its data is kept for the retention time. */
@@ -190,10 +190,21 @@ export async function destroyAddOn(
       'confirmation_required',
       `${addOn.name} is attached to ${others.map((a) => a.appName).join(', ')} too; detach it there, or confirm with --confirm ${addOn.appName}.`,
     )
-  for (const attachment of attachments) await detachAddOn(platform, account, attachment)
-  failpoint('add-on-destroy.detached')
-  await markAddOnDestroyed(platform.db, addOn.id)
+  // Always in the same order, so that two who lock the same apps don't wait for each other.
+  attachments.sort((a, b) => (a.appId < b.appId ? -1 : 1))
+  const apps = await Promise.all(attachments.map((a) => appFor(platform, account, a.appId)))
+  const detached = await platform.db.transaction(async (tx) => {
+    const made: { app: App; release: Release }[] = []
+    for (const [at, app] of apps.entries()) {
+      const attachment = attachments[at]
+      if (attachment) made.push({ app, release: await detachWithin(tx, account, app, attachment) })
+    }
+    await markAddOnDestroyed(tx, addOn.id)
+    failpoint('add-on-destroy.before-commit')
+    return made
+  })
   failpoint('add-on-destroy.committed')
+  for (const { app, release } of detached) announceRelease(platform, app, account, release)
   platform.nudgeAddOns()
 }
 

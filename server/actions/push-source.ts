@@ -2,8 +2,8 @@
  * One push, from source to a live release, while the pusher waits and reads along. The answer decides whether git moves the
  * ref: yes only when the release is live. On every other way out the release before it keeps serving.
  *
- * Rows come first at each step, so a control plane that dies in the middle leaves a pending build that the next one fails,
- * or a pending release that the loop settles.
+ * Rows come first at each step, so a control plane that dies in the middle leaves a pending build, which the next one ends
+ * as its release did, and a commit that is kept, so that a branch can still be led to what went live.
  */
 import { failpoint } from '../lib/failpoint.js'
 import type { BuiltImage } from '../build/builder.js'
@@ -16,14 +16,14 @@ import type { ProcessTypes } from '../model/procfile.js'
 import type { Release } from '../model/release.js'
 import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
-import { finishBuild, insertBuild, setBuildRelease } from '../store/builds.js'
-import { isUniqueViolation } from '../store/database.js'
+import { setBuildRelease } from '../store/builds.js'
 import { addFormationEntries } from '../store/formations.js'
 import { findNewestRelease, insertSlug, readConfigVars, settleRelease } from '../store/releases.js'
 import { listAddOns } from '../store/add-ons.js'
 import { createTimeline, type Timeline } from '../lib/timeline.js'
 import { findPlan } from '../model/add-on.js'
 import { createAddOn } from './add-ons.js'
+import { abandon, beginBuild, endThroughOutages } from './build-rows.js'
 import { applyManifestVars, readProject, type Project } from './push-project.js'
 import { announceRelease, awaitOutcome, createRelease, lockLiveApp } from './releases.js'
 
@@ -71,43 +71,19 @@ export async function pushSource(platform: Platform, push: Push): Promise<boolea
       write(`\n !     ${error.message}\n !     Push rejected; the release before it keeps serving.\n`)
   }
   failpoint('push.before-build-finished')
-  await finishBuild(platform.db, buildId, {
+  const status = await endThroughOutages(platform, buildId, {
     status: failure === undefined ? 'succeeded' : 'failed',
     output: told.join(''),
     ...(failure === undefined ? {} : { failure }),
   })
   failpoint('push.build-finished')
-  return failure === undefined
+  if (failure !== undefined && status === 'succeeded') write(' !     It had gone live by then, so the push stands.\n')
+  if (release?.status !== status) platform.nudge(push.app.id)
+  return status === 'succeeded'
 }
 
 /** The builder has told the pusher the reason already. */
 class AlreadyTold extends PushRefused {}
-
-async function abandon(platform: Platform, buildId: string, told: readonly string[], error: unknown): Promise<unknown> {
-  await finishBuild(platform.db, buildId, {
-    status: 'failed',
-    output: told.join(''),
-    failure: 'the platform failed; its log says more',
-  }).catch(() => {})
-  return error
-}
-
-async function beginBuild(platform: Platform, push: Push, write: (text: string) => void): Promise<string | undefined> {
-  try {
-    const build = await insertBuild(platform.db, {
-      appId: push.app.id,
-      accountId: push.account.id,
-      commit: push.source.commit,
-      commitDescription: push.source.description.slice(0, 500),
-    })
-    platform.appLog(push.app.id, { source: 'app', dyno: 'api', text: `Build started by user ${push.account.email}` })
-    return build.id
-  } catch (error) {
-    if (!isUniqueViolation(error, 'builds_pending')) throw error
-    write('\n !     Another build of this app is under way. Wait for it to finish, then push again.\n')
-    return undefined
-  }
-}
 
 async function deploy(
   platform: Platform,
@@ -147,6 +123,8 @@ async function deploy(
   for (const note of result.image.notes) write(`       Note: ${note}\n`)
   const processTypes = processTypesOf(project, result.image, write)
   if (isFirst) await createWantedAddOns(platform, push, result.image.addOns, write)
+  await source.keep()
+  failpoint('push.commit-kept')
   const release = await insertDeployRelease(platform, push, buildId, result.image, processTypes, project.manifest)
   failpoint('push.release-committed')
   announceRelease(platform, app, account, release)
@@ -169,6 +147,7 @@ async function prepareFirst(
 ): Promise<void> {
   const lacking = await applyManifestVars(platform, push.account, push.app, manifest, write)
   if (lacking !== undefined) throw new PushRefused(lacking)
+  failpoint('push.manifest-applied')
   for (const wish of manifest.addOns) {
     if (findPlan(wish.plan) === undefined) {
       write(
@@ -272,6 +251,7 @@ async function insertDeployRelease(
       accountId: push.account.id,
     })
     await setBuildRelease(tx, buildId, slug.id, release.id)
+    failpoint('push.before-release-commit')
     return release
   })
 }

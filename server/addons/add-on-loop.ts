@@ -16,7 +16,14 @@ import type { Logger } from '../lib/logger.js'
 import type { AddOn } from '../model/add-on.js'
 import { labelNames } from '../model/labels.js'
 import { appNetworkCount } from '../model/subnets.js'
-import { listAllAddOns, listAttachments, readAddOnSecrets, removeAddOn, settleAddOn } from '../store/add-ons.js'
+import {
+  listAllAddOns,
+  listAttachments,
+  readAddOnSecrets,
+  removeAddOn,
+  clearAddOnFailure,
+  settleAddOn,
+} from '../store/add-ons.js'
 import { assignNetworkIndex, findApp, listAppIds } from '../store/apps.js'
 import type { Database } from '../store/database.js'
 import { ensureAppNetwork } from './app-network.js'
@@ -172,6 +179,7 @@ async function makeReady(options: AddOnLoopOptions, provider: AddOnProvider, add
   failpoint('add-on.before-settle')
   const settled = addOn.state === 'provisioning' && (await settleAddOn(db, addOn.id, 'provisioned'))
   failpoint('add-on.after-settle')
+  if (addOn.state === 'provisioned' && addOn.failure !== undefined) await clearAddOnFailure(db, addOn.id)
   if (changed || settled) options.onChange(appIds)
 }
 

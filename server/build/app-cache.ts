@@ -90,6 +90,7 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTar
       await writeFile(path.join(roomDir, 'previous', 'record.json'), JSON.stringify(layers))
       for (const name of kept)
         if (await isFolder(path.join(home, name))) await rename(path.join(home, name), borrowed(roomDir, name))
+      failpoint('cache.lent')
       return layers
     },
     async takeBack(roomDir) {
@@ -102,6 +103,7 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTar
       await mkdir(home, { recursive: true })
       for (const name of kept)
         if (await isFolder(borrowed(roomDir, name))) await moveFolder(borrowed(roomDir, name), path.join(home, name))
+      failpoint('cache.taking-back')
       await writeRecord(layers)
     },
     async promote(roomDir, layers, cacheChanged) {
@@ -127,7 +129,9 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTar
         if (!wantedTars.has(name)) await rm(path.join(tars, name), { force: true })
       const cache = cacheChanged ? path.join(roomDir, 'tmp', 'cache') : borrowed(roomDir, 'cache')
       await moveFolder(cache, path.join(home, 'cache'))
+      failpoint('cache.before-record')
       await writeRecord(layers)
+      failpoint('cache.promoted')
     },
     remove: () => rm(home, { recursive: true, force: true }),
   }

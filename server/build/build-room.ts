@@ -13,6 +13,7 @@ import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import type { ContainerSpec, Engine, Labels, Mount } from '../engine/engine.js'
+import { failpoint } from '../lib/failpoint.js'
 import { labelNames } from '../model/labels.js'
 import { dynoUid } from './layer-tar.js'
 
@@ -42,6 +43,7 @@ export async function openRoom(options: RoomOptions): Promise<BuildRoom> {
   for (const name of ['tmp', 'layers', 'previous', 'out']) await mkdir(path.join(dir, name), { recursive: true })
   for (const name of ['tmp', 'layers']) await chown(path.join(dir, name), dynoUid, dynoUid)
   await chmod(path.join(dir, 'tmp'), 0o1777)
+  failpoint('room.folders-made')
   const close = (container: string) => async () => {
     await engine.removeContainer(container, { force: true })
     await rm(dir, { recursive: true, force: true })
@@ -49,7 +51,9 @@ export async function openRoom(options: RoomOptions): Promise<BuildRoom> {
   const name = `${config.instance}-build-${id}`
   try {
     const container = await engine.createContainer(roomSpec(options, name, dir))
+    failpoint('room.created')
     await engine.startContainer(container)
+    failpoint('room.started')
     return { id, container, dir, close: close(container) }
   } catch (error) {
     await close(name)()

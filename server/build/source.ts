@@ -10,4 +10,8 @@ export interface Source {
   archive(): { readonly stream: Readable; readonly done: Promise<void>; kill(): void }
   /** Text of the named regular files at the root; absent ones are left out. Never follows a link. */
   readFiles(names: readonly string[]): Promise<ReadonlyMap<string, string>>
+  /** The branch it was pushed to, as a full ref name. */
+  readonly ref: string
+  /** Has the commit outlive its push, however that ends: a release that goes live needs it for its branch. */
+  keep(): Promise<void>
 }

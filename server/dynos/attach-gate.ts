@@ -34,7 +34,9 @@ export async function attachTo(context: AttachContext, oneOff: OneOff): Promise<
   exitCode.catch(() => {})
   failpoint('one-off.before-attached-start')
   await moveOneOff(db, oneOff.id, 'up')
+  failpoint('one-off.attached-row-up')
   await engine.startContainer(id)
+  failpoint('one-off.attached-started')
   return { ...streams, exitCode, resize: (columns, rows) => engine.resizeContainer(id, columns, rows) }
 }
 

@@ -57,3 +57,6 @@ async function listenersOf(engine: Engine, containerId: string) {
     return []
   }
 }
+
+/** For one that runs and can't be reached any more. */
+export const cutOffSentence = 'Its network was taken away by something other than this platform; it is started anew'

@@ -7,8 +7,14 @@ import { failpoint } from '../lib/failpoint.js'
 import { findDynoSize } from '../model/formation.js'
 import { moveOneOff, nextDynoAddress } from '../store/dynos.js'
 import { removeApp } from '../store/apps.js'
-import { moveReleaseCommand, readConfigVars, settleRelease, settleSuperseded } from '../store/releases.js'
-import { crashSentence, lateSentence, unhealthySentence } from './boot-fault.js'
+import {
+  markSlugPruned,
+  moveReleaseCommand,
+  readConfigVars,
+  settleRelease,
+  settleSuperseded,
+} from '../store/releases.js'
+import { crashSentence, cutOffSentence, lateSentence, unhealthySentence } from './boot-fault.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { type DynoContext, formationContainer, oneOffContainer, releaseContainer } from './dyno-container.js'
 import type { LoopContext } from './loop-context.js'
@@ -16,6 +22,7 @@ import type { ObservedDyno } from './observed.js'
 import { killedExitCode } from './observed.js'
 import type { ReleaseFault, Step } from './plan.js'
 import { settleReleaseCommand } from './release-command.js'
+import { FinalStepError } from './step-failures.js'
 import { recentOutput } from './recent-output.js'
 import { stopInBackground } from './stop-dyno.js'
 
@@ -28,11 +35,13 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
       await createOnce(
         context,
         releaseContainer(await dynoContext(context, desired, step.release), step.release, context.dynoNetwork.subnet),
+        step.release,
       )
       failpoint('release-command.created')
       return
     case 'start-release-command':
       // The row first: a container that may have run is never started by a row that doesn't know.
+      await joinOwnNetwork(context, desired, step.containerId)
       await moveReleaseCommand(context.db, step.release.id, 'waiting', 'started')
       failpoint('release-command.row-started')
       await context.engine.startContainer(step.containerId)
@@ -67,6 +76,7 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
       context.log.info({ app: desired.app.name, dyno: step.dyno.dyno, cause: step.cause }, 'stopping a dyno')
       if (step.kill) await sayWhy(context, desired, step.dyno)
       stopInBackground(context, desired.app.id, step.dyno, { kill: step.kill ?? false })
+      failpoint('dyno.stop-begun')
       return
     case 'start-one-off':
       return startOneOff(context, desired, step)
@@ -78,6 +88,7 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
         { containerId: step.container.containerId, dyno: `run.${step.oneOff?.number ?? 0}` },
         { kill: false },
       )
+      failpoint('one-off.stop-begun')
       return
     case 'settle-one-off':
       return settleOneOff(context, desired, step)
@@ -88,8 +99,9 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
 
 /** Why a dyno is killed that never came up. */
 async function sayWhy(context: LoopContext, desired: DesiredApp, dyno: ObservedDyno): Promise<void> {
-  const why =
-    dyno.unhealthy === undefined
+  const why = dyno.isCutOff
+    ? cutOffSentence
+    : dyno.unhealthy === undefined
       ? await lateSentence(context.engine, dyno, context.config.dynos.bootTimeoutMs / 1000)
       : unhealthySentence(dyno, [])
   context.appLog(desired.app.id, { source: 'heroku', dyno: dyno.dyno, text: why.replaceAll('\n', ' ') })
@@ -109,19 +121,47 @@ async function dynoContext(context: LoopContext, desired: DesiredApp, release: R
   }
 }
 
-/** Creates a container unless one of that name is there; either way returns its id. */
-async function createOnce(context: LoopContext, spec: ContainerSpec): Promise<string> {
+/**
+ * Creates a container unless one of that name is there; either way returns its id. One that was found may have been left
+ * in the middle of its creation, before it had joined the app's own network.
+ */
+async function createOnce(
+  context: LoopContext,
+  spec: ContainerSpec,
+  release: Pick<RunnableRelease, 'version' | 'slugId'>,
+): Promise<string> {
   try {
     return await context.engine.createContainer(spec)
   } catch (error) {
     if (!(error instanceof EngineError)) throw error
+    if (error.kind === 'not_found' && (await context.engine.findImage(spec.image)) === undefined) {
+      // A rollback to it is refused from now on, rather than failed.
+      if (release.slugId !== undefined) await markSlugPruned(context.db, release.slugId)
+      throw new FinalStepError(imageGone(release))
+    }
     const existing =
       error.kind === 'conflict' || /Address already in use/.test(error.message)
         ? await context.engine.findContainer(spec.name)
         : undefined
     if (existing === undefined) throw error
+    await joinAll(context, spec, existing.id)
     return existing.id
   }
+}
+
+function imageGone({ version }: Pick<RunnableRelease, 'version'>): string {
+  return `The image of v${version} is no longer on this machine. Push a commit to have it built again: git commit --allow-empty, then git push.`
+}
+
+/** For a container that was made by a step before this one, perhaps by another control plane. */
+async function joinOwnNetwork(context: LoopContext, { app }: DesiredApp, containerId: string): Promise<void> {
+  if (app.networkIndex === undefined) return
+  await context.engine.connectNetwork({ network: await context.ensureOwnNetwork(app) }, containerId)
+}
+
+async function joinAll(context: LoopContext, { network }: ContainerSpec, containerId: string): Promise<void> {
+  if (typeof network === 'string') return
+  for (const join of network.slice(1)) await context.engine.connectNetwork(join, containerId)
 }
 
 async function startDyno(context: LoopContext, desired: DesiredApp, step: StepOf<'start-dyno'>): Promise<void> {
@@ -129,13 +169,26 @@ async function startDyno(context: LoopContext, desired: DesiredApp, step: StepOf
   const dynos = await dynoContext(context, desired, wanted.release)
   failpoint('dyno.before-create')
   const boot = { isHeld: step.isHeld, cpus: context.machineCpus }
-  const spec = formationContainer(dynos, wanted, step.attempt, boot, context.dynoNetwork.subnet)
-  const id = await createOnce(context, spec)
+  const container = formationContainer(dynos, wanted, step.attempt, boot, context.dynoNetwork.subnet)
+  const id = await createOnce(context, container, wanted.release)
   failpoint('dyno.created')
   if (!step.isHeld) sayStarting(context, desired, wanted.dyno, wanted.command)
-  await context.engine.startContainer(id)
+  await startOrDiscard(context, id)
   failpoint('dyno.started')
   context.output.follow({ id, appId: desired.app.id, dyno: wanted.dyno, source: 'app' })
+}
+
+/** A container that can't be started keeps an address and networks that may be why: the next try makes another. */
+async function startOrDiscard(context: LoopContext, id: string): Promise<void> {
+  try {
+    await context.engine.startContainer(id)
+  } catch (error) {
+    if (error instanceof EngineError && error.kind !== 'unavailable') {
+      const left = await context.engine.findContainer(id)
+      if (left?.state === 'created') await context.engine.removeContainer(id, { force: true })
+    }
+    throw error
+  }
 }
 
 /** Its command is started now. A line more to one that was let go before goes nowhere. */
@@ -180,6 +233,7 @@ async function settle(
   context.appLog(release.appId, { source: 'app', dyno: 'api', text: `Release v${release.version} is live` })
   for (const overtaken of await settleSuperseded(context.db, release))
     context.releaseNews.publish(overtaken, { kind: 'settled' })
+  failpoint('release.others-settled')
 }
 
 async function failureOf(
@@ -188,7 +242,8 @@ async function failureOf(
   fault: ReleaseFault | undefined,
 ): Promise<string> {
   if (fault === undefined) return release.failure ?? 'The release command failed.'
-  if (fault.kind === 'no-image') return 'The image of this release is no longer there; push the commit again.'
+  if (fault.kind === 'no-image') return imageGone(release)
+  if (fault.kind === 'unstartable') return `${fault.dyno} could not be started: ${fault.sentence}`
   if (fault.kind === 'late') return lateSentence(context.engine, fault.dyno, context.config.dynos.bootTimeoutMs / 1000)
   const lines = await recentOutput(context.engine, fault.dyno.containerId, 60)
   if (fault.kind === 'unhealthy') return unhealthySentence(fault.dyno, lines)
@@ -199,14 +254,16 @@ async function startOneOff(context: LoopContext, desired: DesiredApp, step: Step
   const { oneOff } = step
   const dynos = await dynoContext(context, desired, oneOff.release)
   failpoint('one-off.before-create')
-  const id = await createOnce(context, oneOffContainer(dynos, oneOff, context.dynoNetwork.subnet))
+  const container = oneOffContainer(dynos, oneOff, context.dynoNetwork.subnet)
+  const id = await createOnce(context, container, oneOff.release)
   failpoint('one-off.created')
   // Whoever attaches starts it, so that none of its output is missed.
   if (oneOff.attached) return
-  await context.engine.startContainer(id)
+  await startOrDiscard(context, id)
   failpoint('one-off.started')
   context.output.follow({ id, appId: desired.app.id, dyno: `run.${oneOff.number}`, source: 'app' })
   await moveOneOff(context.db, oneOff.id, 'up')
+  failpoint('one-off.row-up')
 }
 
 async function settleOneOff(context: LoopContext, desired: DesiredApp, step: StepOf<'settle-one-off'>): Promise<void> {
@@ -234,7 +291,9 @@ async function settleOneOff(context: LoopContext, desired: DesiredApp, step: Ste
 async function removeAltogether(context: LoopContext, desired: DesiredApp): Promise<void> {
   failpoint('app.before-clear')
   await context.routes.withdraw(desired.app.id)
+  failpoint('app.routes-withdrawn')
   if (desired.app.networkIndex !== undefined) await context.removeOwnNetwork(desired.app)
+  failpoint('app.network-removed')
   await context.clearAway(desired.app.id)
   failpoint('app.cleared')
   await removeApp(context.db, desired.app.id)

@@ -54,6 +54,14 @@ export function createObserver(options: ObserveOptions): Observer {
     return (await routes.inFlight(appId, name)) === 0
   }
 
+  /** Asked twice, for a dyno that has lost its address is stopped. */
+  const hasLost = async (container: Container, address: string): Promise<boolean> => {
+    const lacks = (one: Pick<Container, 'addresses'>) => !Object.values(one.addresses).includes(address)
+    if (address === '' || !lacks(container)) return false
+    const detail = await engine.findContainer(container.id)
+    return detail?.state === 'running' && lacks(detail)
+  }
+
   const toDyno = async (
     appId: string,
     base: ObservedContainer,
@@ -81,8 +89,9 @@ export function createObserver(options: ObserveOptions): Observer {
     const isHeld = label(labelNames.held) === 'yes' && isRunning && letGoAt === undefined && !isRouted
     const startedAt = isHeld ? undefined : (letGoAt ?? base.startedAt)
     const releaseId = label(labelNames.release)
+    const isCutOff = isRunning && (await hasLost(container, address))
     const state = (): BootState => {
-      if (!isRunning || isHeld) return { kind: 'starting' }
+      if (!isRunning || isHeld || isCutOff) return { kind: 'starting' }
       if (type !== 'web') return { kind: 'up' }
       const { host } = asking
       const healthChecks = asking.healthChecks(releaseId)
@@ -116,6 +125,7 @@ export function createObserver(options: ObserveOptions): Observer {
       isStopping,
       isHeld,
       isBoosted: isRunning && cpus > findDynoSize(label(labelNames.size)).cpus,
+      isCutOff,
       isDrained: isRouted || !isRunning || isStopping ? !isRunning : await drained(appId, name, container.id, now),
     }
   }

@@ -1,5 +1,6 @@
 /** What runs of one app, as the engine tells it now: containers by their labels. */
 import type { ContainerState } from '../engine/engine.js'
+import type { WantedDyno } from './wanted.js'
 
 export interface ObservedContainer {
   readonly containerId: string
@@ -40,6 +41,8 @@ export interface ObservedDyno extends ObservedContainer {
   readonly isHeld: boolean
   /** It may use more of the processors than its size says, for the time of its boot. */
   readonly isBoosted: boolean
+  /** It runs, but the engine says that it has lost the address by which it was to be reached. */
+  readonly isCutOff?: boolean
 }
 
 export interface ObservedOneOff extends ObservedContainer {
@@ -51,7 +54,22 @@ export interface ObservedReleaseCommand extends ObservedContainer {
   readonly releaseId: string
 }
 
+/** Something that should run and could not be started. */
+export interface StepFailure {
+  /** Of the dyno or release command. */
+  readonly releaseId: string | undefined
+  readonly wanted: WantedDyno | undefined
+  readonly oneOffId: string | undefined
+  readonly sentence: string
+  /** When it failed for the first time. */
+  readonly since: Date
+  /** Trying again is of no use. */
+  readonly isFinal: boolean
+}
+
 export interface ObservedApp {
+  /** Steps that failed and wait to be tried again. */
+  readonly failures?: readonly StepFailure[]
   readonly dynos: readonly ObservedDyno[]
   readonly oneOffs: readonly ObservedOneOff[]
   readonly releaseCommands: readonly ObservedReleaseCommand[]

@@ -59,6 +59,7 @@ export type ReleaseFault =
   | { readonly kind: 'late'; readonly dyno: ObservedDyno }
   | { readonly kind: 'unhealthy'; readonly dyno: ObservedDyno }
   | { readonly kind: 'no-image' }
+  | { readonly kind: 'unstartable'; readonly dyno: string; readonly sentence: string }
 
 export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limits: PlanLimits): Step[] {
   const wanted = wantedNow(desired)
@@ -69,12 +70,13 @@ export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limi
       desired,
       [...wanted.rollout, ...wanted.current].map((w) => latestOf(w, observed)),
     ),
+    ...cutOffSteps(observed),
     ...lateSteps(desired, observed, wanted, now, limits),
     ...outcomeSteps(desired, observed, now, limits),
     ...routeSteps(desired, observed, wanted),
     ...limitSteps(observed),
     ...stopSteps(desired, observed, wanted),
-    ...planOneOffs(desired, observed, now),
+    ...planOneOffs(desired, observed, now, limits),
   ]
   const nothingLeft = observed.dynos.length + observed.oneOffs.length + observed.releaseCommands.length === 0
   return desired.app.destroyedAt && steps.length === 0 && nothingLeft ? [{ kind: 'remove-app' }] : steps
@@ -179,6 +181,13 @@ function removal(dyno: ObservedDyno, cause: string): Step {
   return { kind: 'remove-container', containerId: dyno.containerId, name: dyno.containerName, cause }
 }
 
+/** A dyno that can't be reached any more is killed, and then counts as crashed. */
+function cutOffSteps(observed: ObservedApp): Step[] {
+  return observed.dynos
+    .filter((d) => d.isCutOff && !d.isStopping)
+    .map((dyno) => ({ kind: 'stop-dyno', dyno, cause: 'cut off from its network', kill: true }))
+}
+
 /** A current release's web dyno that never binds its port (R10) or is unhealthy is killed and counts as crashed. */
 function lateSteps(
   desired: DesiredApp,
@@ -200,6 +209,14 @@ function outcomeSteps(desired: DesiredApp, observed: ObservedApp, now: Date, lim
   if (target.commandState === 'failed') return [{ kind: 'settle-release', release: target, status: 'failed' }]
   if (target.slugId !== undefined && !target.slug)
     return [{ kind: 'settle-release', release: target, status: 'failed', fault: { kind: 'no-image' } }]
+  const unstartable = observed.failures?.find(
+    (f) => f.releaseId === target.id && (f.isFinal || now.getTime() - f.since.getTime() > limits.bootTimeoutMs),
+  )
+  if (unstartable) {
+    const dyno = unstartable.wanted?.dyno ?? 'The release command'
+    const fault = { kind: 'unstartable' as const, dyno, sentence: unstartable.sentence }
+    return [{ kind: 'settle-release', release: target, status: 'failed', fault }]
+  }
   if (!isRollingOut(desired)) return []
   const web = wantedDynos(desired, target).filter((w) => w.type === 'web')
   const found = web.map((w) => latestOf(w, observed))
@@ -261,6 +278,11 @@ function stopCause(desired: DesiredApp, dyno: ObservedDyno): string {
   return wantedDynos(desired, desired.current).some((w) => w.dyno === dyno.dyno) ? 'restarted' : 'scaled down'
 }
 
+function printFault(fault: ReleaseFault): string {
+  if (fault.kind === 'no-image') return fault.kind
+  return `${fault.kind} ${fault.kind === 'unstartable' ? fault.dyno : fault.dyno.dyno}`
+}
+
 /** One line a step, for tests and debug logs. */
 export function printStep(step: Step): string {
   switch (step.kind) {
@@ -275,7 +297,7 @@ export function printStep(step: Step): string {
     case 'limit-dyno':
       return `${step.kind.slice(0, -'-dyno'.length)} ${step.dyno.dyno} v${step.dyno.version}`
     case 'settle-release':
-      return `settle v${step.release.version} ${step.status}${step.fault ? `: ${step.fault.kind}${'dyno' in step.fault ? ` ${step.fault.dyno.dyno}` : ''}` : ''}`
+      return `settle v${step.release.version} ${step.status}${step.fault ? `: ${printFault(step.fault)}` : ''}`
     case 'publish-routes':
       return `publish ${printRoutes(step.routes)}`
     case 'stop-dyno':

@@ -3,7 +3,7 @@ import type { Config } from '../config.js'
 import type { Logger } from '../lib/logger.js'
 import { listAppIds } from '../store/apps.js'
 import type { Database } from '../store/database.js'
-import { listPrunableSlugs, markSlugPruned } from '../store/releases.js'
+import { listImageReferences, listPrunableSlugs, markSlugPruned } from '../store/releases.js'
 
 export interface PruneContext {
   readonly db: Database
@@ -22,5 +22,23 @@ export async function pruneImages({ db, config, log, removeImage }: PruneContext
       }
   } catch (error) {
     log.warn({ err: error }, 'old images could not be removed; trying again later')
+  }
+}
+
+export interface SweepContext extends PruneContext {
+  listTags(repository: string): Promise<string[]>
+}
+
+/**
+ * Removes images that no slug names: of a build whose control plane died before its release was written, or in the middle
+ * of pruning. Only while nothing is built, which is at start.
+ */
+export async function sweepImages({ db, config, log, listTags, removeImage }: SweepContext): Promise<void> {
+  try {
+    const known = new Set(await listImageReferences(db))
+    const tags = await listTags(`${config.instance}/app-*`)
+    for (const tag of tags) if (!known.has(tag)) await removeImage(tag)
+  } catch (error) {
+    log.warn({ err: error }, 'images that no slug names could not be removed; trying again at the next start')
   }
 }

@@ -1,8 +1,10 @@
 /**
  * The loop: every app is looked at when somebody nudges, when the engine says something happened to it, and every so often
- * anyway. A pass loads what should run, observes what does, plans, and executes until nothing is left to do; a step that
- * fails ends the pass, and the next one begins afresh. Starting up is the same loop.
+ * anyway. A pass loads what should run, observes what does, plans, and executes until nothing is left to do. A step that
+ * fails keeps no other from being done and is tried again later; an engine or database that is away ends the pass, and the
+ * next one begins afresh. Starting up is the same loop.
  */
+import { EngineError } from '../engine/engine.js'
 import { createQueue } from '../lib/queue.js'
 import { labelNames } from '../model/labels.js'
 import { listAppIds } from '../store/apps.js'
@@ -14,6 +16,7 @@ import { hasEnded, type ObservedApp } from './observed.js'
 import { type Asking, createObserver } from './observe.js'
 import { plan, printStep, type Step } from './plan.js'
 import { createSightings } from './sightings.js'
+import { failedDeed, FinalStepError, StepFailures } from './step-failures.js'
 
 /** Only dynos of these two releases may yet come up. */
 function askingOf({ hosts, target, current }: DesiredApp): Asking {
@@ -47,6 +50,10 @@ export function createReconciler(context: LoopContext): Reconciler {
     letGoAt: context.letGoAt,
   })
   const sightings = createSightings(context)
+  const failures = new StepFailures({
+    backoffMs: context.config.dynos.crashBackoffMs,
+    backoffMaxMs: context.config.dynos.crashBackoffMaxMs,
+  })
   const queue = createQueue(context.config.dynos.passConcurrency)
   const passes = new Map<string, { again: boolean; done: Promise<void> }>()
   const timers = new Map<string, NodeJS.Timeout>()
@@ -90,8 +97,10 @@ export function createReconciler(context: LoopContext): Reconciler {
     try {
       await onePass(appId)
     } catch (error) {
-      const isAway = error instanceof PlatformError && error.id === 'unavailable'
-      context.log[isAway ? 'debug' : 'error']({ err: error, app: appId }, 'a pass ended early; the next begins afresh')
+      context.log[isAway(error) ? 'debug' : 'error'](
+        { err: error, app: appId },
+        'a pass ended early; the next begins afresh',
+      )
       lookAgain(appId, changePollMs)
     }
   }
@@ -101,30 +110,51 @@ export function createReconciler(context: LoopContext): Reconciler {
       const desired = await loadDesired(context.db, appId, context.config.domain)
       if (!desired) return clearOrphan(appId)
       const now = new Date()
-      const observed = await observer.observe(appId, askingOf(desired), now)
+      const seen = await observer.observe(appId, askingOf(desired), now)
+      const observed = { ...seen, failures: failures.of(appId) }
       followOutputs(appId, desired, observed)
       await sightings.record(desired, observed, now)
       const steps = plan(desired, observed, now, { ...context.config.dynos, watchingSince })
       if (desired.current && !steps.some((s) => s.kind === 'publish-routes'))
         context.releaseNews.publish(appId, { kind: 'published', version: desired.current.version })
-      if (steps.length === 0) return schedule(appId, desired, observed)
-      for (const step of steps) context.log.debug({ app: desired.app.name, step: printStep(step) }, 'step')
-      await executeAll(desired, steps)
+      const due = failures.due(appId, steps, now)
+      if (due.length === 0) return schedule(appId, desired, observed)
+      for (const step of due) context.log.debug({ app: desired.app.name, step: printStep(step) }, 'step')
+      await executeAll(desired, due)
     }
     lookAgain(appId, changePollMs)
   }
 
-  /** Starts go side by side; everything else in the plan's order, up to a settled release, which has routes to publish. */
+  /**
+   * Starts go side by side; everything else in the plan's order, up to a settled release, which has routes to publish. Each
+   * stands on what was observed, none on another.
+   */
   const executeAll = async (desired: DesiredApp, steps: readonly Step[]): Promise<void> => {
     const starts = steps.filter((s) => s.kind === 'start-dyno')
     for (const step of steps.filter((s) => s.kind !== 'start-dyno')) {
-      await execute(context, desired, step)
+      await attempt(desired, step)
       if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
       if (step.kind === 'settle-release') return
     }
-    const results = await Promise.allSettled(starts.map((step) => execute(context, desired, step)))
-    const failed = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
-    if (failed) throw failed.reason
+    const results = await Promise.allSettled(starts.map((step) => attempt(desired, step)))
+    const away = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
+    if (away) throw away.reason
+  }
+
+  /** Throws only when whoever is needed for every other step too is away. */
+  const attempt = async (desired: DesiredApp, step: Step): Promise<void> => {
+    const { id, name } = desired.app
+    try {
+      await execute(context, desired, step)
+      failures.succeeded(id, step)
+    } catch (error) {
+      if (isAway(error)) throw error
+      const { sentence, waitMs } = failures.failed(id, step, error, new Date())
+      context.log.error({ err: error, app: name, step: printStep(step), waitMs }, 'a step failed; it is tried again')
+      const { dyno, deed } = failedDeed(step)
+      const next = error instanceof FinalStepError ? '' : ` It is tried again in ${Math.ceil(waitMs / 1000)} s.`
+      context.appLog(id, { source: 'heroku', dyno, text: `${deed}: ${sentence}${next}` })
+    }
   }
 
   const followOutputs = (appId: string, desired: DesiredApp, observed: ObservedApp) => {
@@ -154,12 +184,15 @@ export function createReconciler(context: LoopContext): Reconciler {
       observed.oneOffs.length > 0 ||
       desired.target?.status === 'pending' ||
       !desired.addOnsReady
+    const waitMs = failures.waitMs(appId, new Date())
     if (isDraining) lookAgain(appId, drainPollMs)
     else if (isChanging) lookAgain(appId, changePollMs)
+    else if (waitMs !== undefined) lookAgain(appId, waitMs)
   }
 
   /** Containers and routes of an app that has no row. */
   const clearOrphan = async (appId: string): Promise<void> => {
+    failures.forget(appId)
     await context.routes.withdraw(appId)
     const left = await context.engine.listContainers({
       [labelNames.instance]: context.config.instance,
@@ -204,4 +237,9 @@ export function createReconciler(context: LoopContext): Reconciler {
       context.bootChecks.close()
     },
   }
+}
+
+function isAway(error: unknown): boolean {
+  if (error instanceof EngineError) return error.kind === 'unavailable'
+  return error instanceof PlatformError && error.id === 'unavailable'
 }

@@ -38,6 +38,7 @@ export async function settleReleaseCommand(
               output,
             )
     if (await moveReleaseCommand(context.db, release.id, 'started', 'failed', text)) {
+      failpoint('release-command.row-failed')
       await settleRelease(context.db, release.id, { status: 'failed', failure: why })
       context.appLog(release.appId, { source: 'app', dyno: 'api', text: `v${release.version} failed: ${why}` })
       context.releaseNews.publish(release.id, { kind: 'settled' })

@@ -13,7 +13,7 @@ function stateOf(dyno: ObservedDyno): DynoState {
   return dyno.isUp ? 'up' : 'starting'
 }
 
-/** One row a dyno name: of several containers, the one that serves, else the newest. */
+/** One row a dyno name: of several containers, the one that serves, else the newest; and what could not be started. */
 function toSightings(desired: DesiredApp, observed: ObservedApp): DynoSighting[] {
   const best = new Map<string, ObservedDyno>()
   for (const dyno of observed.dynos) {
@@ -23,7 +23,8 @@ function toSightings(desired: DesiredApp, observed: ObservedApp): DynoSighting[]
       (rank[stateOf(dyno)] - rank[stateOf(other)] || other.version - dyno.version || other.attempt - dyno.attempt)
     if (order === undefined || order < 0) best.set(dyno.dyno, dyno)
   }
-  return [...best.values()].map((dyno) => {
+  const failures = new Map(observed.failures?.flatMap((f) => (f.wanted ? [[f.wanted.dyno, f]] : [])))
+  const seen = [...best.values()].map((dyno): DynoSighting => {
     const release = [desired.current, desired.target].find((r) => r?.id === dyno.releaseId)
     return {
       name: dyno.dyno,
@@ -33,8 +34,26 @@ function toSightings(desired: DesiredApp, observed: ObservedApp): DynoSighting[]
       state: stateOf(dyno),
       releaseId: dyno.releaseId,
       releaseVersion: dyno.version,
+      failure: failures.get(dyno.dyno)?.sentence,
     }
   })
+  const missing = [...failures.values()].flatMap(({ wanted, sentence }): DynoSighting[] =>
+    wanted === undefined || best.has(wanted.dyno)
+      ? []
+      : [
+          {
+            name: wanted.dyno,
+            type: wanted.type,
+            size: wanted.size,
+            command: wanted.command,
+            state: 'down',
+            releaseId: wanted.release.id,
+            releaseVersion: wanted.release.version,
+            failure: sentence,
+          },
+        ],
+  )
+  return [...seen, ...missing]
 }
 
 export interface Sightings {
@@ -106,6 +125,6 @@ function fromRow(rows: readonly Dyno[], dyno: ObservedDyno): Told {
 
 function isSame(before: readonly Dyno[], after: readonly DynoSighting[]): boolean {
   const line = (d: DynoSighting) =>
-    [d.name, d.type, d.size, d.command, d.state, d.releaseId, d.releaseVersion].join('\t')
+    [d.name, d.type, d.size, d.command, d.state, d.releaseId, d.releaseVersion, d.failure].join('\t')
   return before.map(line).sort().join('\n') === after.map(line).sort().join('\n')
 }

@@ -1,4 +1,5 @@
 /** Stopping a dyno as Heroku does: SIGTERM to all its processes, so many seconds, then SIGKILL and R12. */
+import { failpoint } from '../lib/failpoint.js'
 import type { LoopContext } from './loop-context.js'
 
 /** Returns at once; the container ends in the background, and the loop is nudged when it has. */
@@ -42,6 +43,7 @@ async function stopGently(
     .catch(() => undefined)
   // Where no shell can be started any more, the engine signals the first process at least.
   if (told === undefined || told.exitCode === 126 || told.exitCode === 127) await engine.killContainer(id, 'SIGTERM')
+  failpoint('dyno.told-to-stop')
   const outcome = await Promise.race([ended, grace])
   clearTimeout(timer)
   if (outcome !== 'late') return

@@ -6,6 +6,7 @@ import type { Config } from '../config.js'
 import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
 import { commitInfo, readBlobs } from './git-objects.js'
+import { keepObjects } from './keep-objects.js'
 import type { OnPush, PushRequest } from './push-request.js'
 import { archiveSource } from './source-archive.js'
 
@@ -56,6 +57,8 @@ async function sourceOf(push: PushRequest, config: Config): Promise<Source> {
       if (reason !== undefined) throw new PlatformError('invalid_params', reason)
       return new Map([...files].map(([name, bytes]) => [name, bytes.toString('utf8')]))
     },
+    ref: push.deploy.ref,
+    keep: () => keepObjects(objects),
   }
 }
 

@@ -20,6 +20,8 @@ export interface JudgePushInput {
   readonly limits: Pick<GitLimits, 'refsPerPush'>
   readonly queue: AppQueue
   readonly onPush: OnPush
+  /** Called within the app's turn once git has ended: its branches are to be where its live release is. */
+  readonly settleRefs: (appId: string) => Promise<void>
   readonly log: GitLog
 }
 
@@ -36,7 +38,12 @@ export async function judgePush(input: JudgePushInput): Promise<boolean> {
       return await deployInTurn(input, deploy)
     } finally {
       // The ref moves only after the answer, when git ends; the next push is compared with where it is then.
-      void push.closed.then(() => turn.end())
+      void push.closed
+        .then(() => input.settleRefs(push.origin.appId))
+        .catch((error: unknown) =>
+          input.log.warn({ err: error, app: push.origin.appName }, 'a branch was not looked at'),
+        )
+        .then(() => turn.end())
     }
   } catch (error) {
     if (error instanceof PlatformError) output.refuse(error.message)

@@ -21,6 +21,8 @@ export interface RelayOptions {
   readonly repositories: Repositories
   readonly limits: Pick<GitLimits, 'refsPerPush' | 'heartbeatMs'>
   readonly onPush: OnPush
+  /** Called after each push that was decided on, before the app's next. */
+  readonly settleRefs: (appId: string) => Promise<void>
   readonly log: GitLog
 }
 
@@ -121,8 +123,9 @@ class HookRelay implements Relay {
   }
 
   async #decide(push: Push, hello: HookHello, output: PushOutput): Promise<boolean> {
-    const { repositories, limits, onPush, log } = this.#options
-    const judged = judgePush({ push, hello, output, repositories, limits, queue: this.#queue, onPush, log })
+    const { repositories, limits, onPush, settleRefs, log } = this.#options
+    const queue = this.#queue
+    const judged = judgePush({ push, hello, output, repositories, limits, queue, onPush, settleRefs, log })
     let timer: NodeJS.Timeout | undefined
     let startGrace = () => {}
     const graceOver = new Promise<undefined>((resolve) => {

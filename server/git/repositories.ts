@@ -7,9 +7,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
-import { access, constants, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { access, constants, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { GitError, gitOutput } from './git-process.js'
+import { failpoint } from '../lib/failpoint.js'
+import { checkOid, GitError, gitOutput } from './git-process.js'
 import { ensurePassableFolder, type RunAs, takeOver } from './git-user.js'
 import { isDeployRef } from './ref-rules.js'
 import { repositoryAttributes, repositoryConfig } from './repository-config.js'
@@ -41,6 +42,8 @@ export interface Repositories {
   exists(appId: string): Promise<boolean>
   /** The object id a full ref name such as `refs/heads/master` points to. */
   readRef(appId: string, ref: string): Promise<string | undefined>
+  /** Leads a branch to a commit that is there, from wherever it is now; true when it had to be moved. */
+  moveRef(appId: string, ref: string, oid: string): Promise<boolean>
   /** The ref that HEAD names, whether or not it exists yet. */
   readHead(appId: string): Promise<string>
   setHead(appId: string, ref: string): Promise<void>
@@ -106,7 +109,9 @@ class BareRepositories implements Repositories {
       await mkdir(draft, { mode: 0o700 })
       if (this.runAs) await takeOver(draft, this.runAs)
       await gitOutput(args, { runAs: this.runAs })
+      failpoint('repository.drafted')
       await rename(draft, this.path(appId))
+      failpoint('repository.made')
     } catch (error) {
       await rm(draft, { recursive: true, force: true })
       if (!(await this.exists(appId))) throw error
@@ -121,6 +126,7 @@ class BareRepositories implements Repositories {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
       throw error
     }
+    failpoint('repository.set-aside')
     await rm(gone, { recursive: true, force: true, maxRetries: 3 })
   }
 
@@ -129,6 +135,19 @@ class BareRepositories implements Repositories {
     const listed = await this.#git(appId, ['for-each-ref', '--format=%(objectname) %(refname)', ref])
     const line = listed.split('\n').find((each) => each.endsWith(` ${ref}`))
     return line?.split(' ')[0]
+  }
+
+  async moveRef(appId: string, ref: string, oid: string): Promise<boolean> {
+    if (!isDeployRef(ref)) throw new Error(`only branches that deploy are moved, not ${ref}`)
+    // Almost always it is there already, as a file of its own.
+    const loose = await readFile(path.join(this.path(appId), ref), 'utf8').catch(() => '')
+    if (loose.trim() === oid) return false
+    const before = await this.readRef(appId, ref)
+    if (before === oid) return false
+    failpoint('ref.before-move')
+    await this.#git(appId, ['update-ref', ref, checkOid(oid), before ?? '0'.repeat(oid.length)])
+    failpoint('ref.moved')
+    return true
   }
 
   readHead(appId: string): Promise<string> {
@@ -141,6 +160,9 @@ class BareRepositories implements Repositories {
   }
 
   async sweep(): Promise<void> {
+    const shared = path.dirname(this.hooksDir)
+    for (const name of await readdir(shared).catch(() => []))
+      if (/^(?:\.hook|config)[-.][0-9a-f-]{36}$/.test(name)) await rm(path.join(shared, name), { force: true })
     for (const name of await readdir(this.#dir).catch(() => [])) {
       if (name.startsWith('.making-') || name.startsWith('.gone-')) await removeFolder(path.join(this.#dir, name))
       if (!name.endsWith('.git')) continue

@@ -13,6 +13,8 @@ export interface Dyno {
   readonly state: DynoState
   readonly releaseId: string | undefined
   readonly releaseVersion: number
+  /** Why it could not be started, while that is so. */
+  readonly failure: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date
 }

@@ -105,10 +105,17 @@ export async function settleAddOn(
           [addOnId],
         )
       : await db.query<object>(
-          "UPDATE add_ons SET failure = $2, updated_at = now() WHERE id = $1 AND state = 'provisioning' RETURNING id",
+          "UPDATE add_ons SET failure = $2, updated_at = now() WHERE id = $1 AND state <> 'deprovisioned' RETURNING id",
           [addOnId, end.failure],
         )
   return rows.length === 1
+}
+
+/** What kept a provisioned add-on from running is over. */
+export async function clearAddOnFailure(db: Queryable, addOnId: string): Promise<void> {
+  await db.query('UPDATE add_ons SET failure = NULL, updated_at = now() WHERE id = $1 AND failure IS NOT NULL', [
+    addOnId,
+  ])
 }
 
 export async function markAddOnDestroyed(db: Queryable, addOnId: string): Promise<void> {

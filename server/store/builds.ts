@@ -1,5 +1,5 @@
 import type { Build, BuildStatus } from '../model/build.js'
-import type { Queryable } from './database.js'
+import type { Database, Queryable, Transaction } from './database.js'
 
 interface BuildRow {
   id: string
@@ -41,11 +41,11 @@ const select = `SELECT b.id, b.app_id, b.account_id, a.email AS account_email, b
 /** Throws a unique violation of `builds_pending` while the app has another build under way. */
 export async function insertBuild(
   db: Queryable,
-  fields: { appId: string; accountId: string; commit: string; commitDescription: string },
+  fields: { appId: string; accountId: string; commit: string; commitDescription: string; ref?: string },
 ): Promise<Build> {
   const [row] = await db.query<{ id: string }>(
-    'INSERT INTO builds (app_id, account_id, commit, commit_description) VALUES ($1, $2, $3, $4) RETURNING id',
-    [fields.appId, fields.accountId, fields.commit, fields.commitDescription],
+    'INSERT INTO builds (app_id, account_id, commit, commit_description, ref) VALUES ($1, $2, $3, $4, $5) RETURNING id',
+    [fields.appId, fields.accountId, fields.commit, fields.commitDescription, fields.ref ?? null],
   )
   return (await findBuild(db, fields.appId, row?.id ?? '')) as Build
 }
@@ -110,12 +110,77 @@ export async function setBuildRelease(
   )
 }
 
-/** At start-up: what was building when the platform stopped has no input any more. */
-export async function failAbandonedBuilds(db: Queryable): Promise<Build[]> {
-  const failed = await db.query<{ id: string; app_id: string }>(
-    `UPDATE builds SET status = 'failed', failure = 'the platform restarted; push again', updated_at = now()
-     WHERE status = 'pending' RETURNING id, app_id`,
+/**
+ * Ends a build and, in the same transaction, the release it led to. A release that is live makes its build a success,
+ * whatever was going to be said of it; one that is pending fails with its build. Returns how the build ended.
+ */
+export async function endBuild(
+  db: Database,
+  buildId: string,
+  end: Parameters<typeof finishBuild>[2],
+): Promise<BuildStatus> {
+  return db.transaction(async (tx) => {
+    const status = await agreedStatus(tx, buildId, end)
+    const { failure, ...rest } = end
+    await finishBuild(tx, buildId, {
+      ...rest,
+      status,
+      ...(status === 'failed' && failure !== undefined ? { failure } : {}),
+    })
+    const [row] = await tx.query<{ status: BuildStatus }>('SELECT status FROM builds WHERE id = $1', [buildId])
+    return row?.status ?? 'failed'
+  })
+}
+
+async function agreedStatus(
+  tx: Transaction,
+  buildId: string,
+  end: Pick<Parameters<typeof finishBuild>[2], 'status' | 'failure'>,
+): Promise<'succeeded' | 'failed'> {
+  const [release] = await tx.query<{ id: string; status: BuildStatus }>(
+    `SELECT r.id, r.status FROM releases r JOIN builds b ON b.release_id = r.id
+     WHERE b.id = $1 AND b.status = 'pending' FOR UPDATE OF r`,
+    [buildId],
   )
-  const builds = await Promise.all(failed.map((f) => findBuild(db, f.app_id, f.id)))
+  if (release === undefined) return end.status
+  if (release.status !== 'pending') return release.status
+  await tx.query("UPDATE releases SET status = 'failed', failure = $2, updated_at = now() WHERE id = $1", [
+    release.id,
+    end.failure ?? null,
+  ])
+  return 'failed'
+}
+
+/**
+ * Builds that are pending although nobody is at them any more, of one app or of all. At start that is every pending one;
+ * later, those whose end could not be written.
+ */
+export async function endAbandonedBuilds(db: Database, appId?: string): Promise<Build[]> {
+  const pending = await db.query<{ id: string; app_id: string }>(
+    "SELECT id, app_id FROM builds WHERE status = 'pending' AND ($1::uuid IS NULL OR app_id = $1)",
+    [appId ?? null],
+  )
+  for (const { id } of pending)
+    await endBuild(db, id, { status: 'failed', output: '', failure: 'the platform restarted; push again' })
+  const builds = await Promise.all(pending.map((row) => findBuild(db, row.app_id, row.id)))
   return builds.filter((b): b is Build => b !== undefined)
+}
+
+/** A branch and the commit it has to name: that of the last push to it whose slug went live. */
+export interface DeployedRef {
+  readonly appId: string
+  readonly ref: string
+  readonly commit: string
+}
+
+/** Of one app or of all. */
+export async function listDeployedRefs(db: Queryable, appId?: string): Promise<DeployedRef[]> {
+  const rows = await db.query<{ app_id: string; ref: string; commit: string }>(
+    `SELECT DISTINCT ON (b.app_id, b.ref) b.app_id, b.ref, b.commit FROM builds b JOIN apps a ON a.id = b.app_id
+     WHERE b.ref IS NOT NULL AND a.destroyed_at IS NULL AND ($1::uuid IS NULL OR b.app_id = $1)
+       AND EXISTS (SELECT 1 FROM releases r WHERE r.slug_id = b.slug_id AND r.status = 'succeeded')
+     ORDER BY b.app_id, b.ref, b.created_at DESC`,
+    [appId ?? null],
+  )
+  return rows.map((row) => ({ appId: row.app_id, ref: row.ref, commit: row.commit }))
 }

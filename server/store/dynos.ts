@@ -11,6 +11,7 @@ interface DynoRow {
   state: DynoState
   release_id: string | null
   release_version: number
+  failure: string | null
   created_at: Date
   updated_at: Date
 }
@@ -26,6 +27,7 @@ function toDyno(row: DynoRow): Dyno {
     state: row.state,
     releaseId: row.release_id ?? undefined,
     releaseVersion: row.release_version,
+    failure: row.failure ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
@@ -38,21 +40,26 @@ export async function listDynos(db: Queryable, appId: string): Promise<Dyno[]> {
   return rows.map(toDyno)
 }
 
-export type DynoSighting = Pick<Dyno, 'name' | 'type' | 'size' | 'command' | 'state' | 'releaseId' | 'releaseVersion'>
+export interface DynoSighting
+  extends Pick<Dyno, 'name' | 'type' | 'size' | 'command' | 'state' | 'releaseId' | 'releaseVersion'> {
+  readonly failure?: string | undefined
+}
 
 /** Writes what a pass saw: changed rows change, unseen rows go. */
 export async function recordDynos(db: Queryable, appId: string, seen: readonly DynoSighting[]): Promise<void> {
   await db.query(
     `WITH seen AS (
        SELECT * FROM jsonb_to_recordset($2::jsonb)
-         AS s(name text, type text, size text, command text, state text, "releaseId" uuid, "releaseVersion" int)),
+         AS s(name text, type text, size text, command text, state text, "releaseId" uuid, "releaseVersion" int, failure text)),
      gone AS (DELETE FROM dynos WHERE app_id = $1 AND name NOT IN (SELECT name FROM seen))
-     INSERT INTO dynos (app_id, name, type, size, command, state, release_id, release_version)
-     SELECT $1, name, type, size, command, state, "releaseId", "releaseVersion" FROM seen
+     INSERT INTO dynos (app_id, name, type, size, command, state, release_id, release_version, failure)
+     SELECT $1, name, type, size, command, state, "releaseId", "releaseVersion", failure FROM seen
      ON CONFLICT (app_id, name) DO UPDATE SET type = excluded.type, size = excluded.size, command = excluded.command,
-       state = excluded.state, release_id = excluded.release_id, release_version = excluded.release_version, updated_at = now()
-     WHERE (dynos.type, dynos.size, dynos.command, dynos.state, dynos.release_id, dynos.release_version)
-       IS DISTINCT FROM (excluded.type, excluded.size, excluded.command, excluded.state, excluded.release_id, excluded.release_version)`,
+       state = excluded.state, release_id = excluded.release_id, release_version = excluded.release_version,
+       failure = excluded.failure, updated_at = now()
+     WHERE (dynos.type, dynos.size, dynos.command, dynos.state, dynos.release_id, dynos.release_version, dynos.failure)
+       IS DISTINCT FROM (excluded.type, excluded.size, excluded.command, excluded.state, excluded.release_id,
+         excluded.release_version, excluded.failure)`,
     [appId, JSON.stringify(seen)],
   )
 }

@@ -260,6 +260,15 @@ export async function listPrunableSlugs(db: Queryable, appId: string, keep: numb
   return rows.map(toSlug)
 }
 
+/** Of every image that is kept for some slug, or that an app runs. */
+export async function listImageReferences(db: Queryable): Promise<string[]> {
+  const rows = await db.query<{ image_reference: string }>(
+    `SELECT image_reference FROM slugs WHERE pruned_at IS NULL OR id IN (
+       SELECT DISTINCT ON (app_id) slug_id FROM releases WHERE status = 'succeeded' ORDER BY app_id, version DESC)`,
+  )
+  return rows.map((row) => row.image_reference)
+}
+
 export async function markSlugPruned(db: Queryable, slugId: string): Promise<void> {
   await db.query('UPDATE slugs SET pruned_at = now() WHERE id = $1', [slugId])
 }

@@ -165,6 +165,7 @@ export async function startFront(options: FrontOptions) {
     repositories: repos,
     limits,
     log,
+    settleRefs: () => Promise.resolve(),
     onPush: (push) => {
       pushes.push(push)
       return options.onPush?.(push) ?? Promise.resolve(true)

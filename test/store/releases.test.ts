@@ -5,11 +5,13 @@ import { createTopic } from '../../server/lib/topic.js'
 import type { Platform, ReleaseNews } from '../../server/platform.js'
 import { lockApp } from '../../server/store/apps.js'
 import {
-  failAbandonedBuilds,
+  endAbandonedBuilds,
+  endBuild,
   findBuild,
   finishBuild,
   insertBuild,
   listBuilds,
+  listDeployedRefs,
   readBuildOutput,
   setBuildRelease,
 } from '../../server/store/builds.js'
@@ -231,12 +233,52 @@ t.test('a build knows slug and release before and after it ends', async (t) => {
 t.test('builds of a platform that restarted fail, with what to do next', async (t) => {
   const { app, account } = await makeApp(db)
   const { id } = await insertBuild(db, { appId: app.id, accountId: account.id, commit: '', commitDescription: '' })
-  const failed = await failAbandonedBuilds(db)
+  const failed = await endAbandonedBuilds(db)
   t.match(
     failed.find((b) => b.id === id),
     { status: 'failed', failure: 'the platform restarted; push again' },
   )
-  t.same(await failAbandonedBuilds(db), [])
+  t.same(await endAbandonedBuilds(db), [])
+})
+
+t.test('a build ends as its release did, whatever was going to be said of it', async (t) => {
+  const { app, account } = await makeApp(db)
+  const begin = async (status: 'pending' | 'succeeded' | 'failed', commit: string) => {
+    const { id } = await insertBuild(db, {
+      appId: app.id,
+      accountId: account.id,
+      commit,
+      commitDescription: '',
+      ref: 'refs/heads/master',
+    })
+    const slug = await makeSlug(db, app.id)
+    const release = await makeRelease(db, app.id, { slugId: slug.id, status })
+    await setBuildRelease(db, id, slug.id, release.id)
+    return { id, release }
+  }
+  const refs = async () => (await listDeployedRefs(db, app.id)).map(({ ref, commit }) => [ref, commit])
+  const failed = { status: 'failed', output: '', failure: 'the pusher left' } as const
+
+  const live = await begin('succeeded', 'c1')
+  t.equal(await endBuild(db, live.id, failed), 'succeeded')
+  t.match(await findBuild(db, app.id, live.id), { status: 'succeeded', failure: undefined })
+  t.same(await refs(), [['refs/heads/master', 'c1']])
+
+  const onItsWay = await begin('pending', 'c2')
+  t.equal(await endBuild(db, onItsWay.id, failed), 'failed')
+  t.match(await getRelease(db, onItsWay.release.id), { status: 'failed', failure: 'the pusher left' })
+  t.same(await refs(), [['refs/heads/master', 'c1']], 'what did not go live moves no branch')
+
+  const dead = await begin('failed', 'c3')
+  t.equal(await endBuild(db, dead.id, { status: 'succeeded', output: '' }), 'failed')
+  t.equal(await endBuild(db, live.id, failed), 'succeeded', 'an ended build does not change')
+
+  const abandoned = await begin('succeeded', 'c4')
+  t.same(
+    (await endAbandonedBuilds(db, app.id)).map((b) => [b.id, b.status]),
+    [[abandoned.id, 'succeeded']],
+  )
+  t.same(await refs(), [['refs/heads/master', 'c4']])
 })
 
 t.test(

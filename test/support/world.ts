@@ -41,6 +41,12 @@ export interface Reply {
   readonly body: string
 }
 
+/** How a process ended, as Node tells it. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
 export interface World {
   readonly config: Config
   readonly engine: Engine
@@ -69,8 +75,8 @@ export interface World {
   startControlPlane(extra?: Readonly<Record<string, string>>): Promise<void>
   /** SIGKILL by default; resolves when the process is gone. */
   endControlPlane(signal?: NodeJS.Signals): Promise<void>
-  /** Resolves when the control plane has ended by itself. */
-  controlPlaneEnded(): Promise<void>
+  /** Resolves when the control plane has ended by itself, with how it did. */
+  controlPlaneEnded(): Promise<Ending>
   controlPlaneLog(): Promise<string>
   stop(): Promise<void>
 }
@@ -174,7 +180,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   await startFoundations(engine, config, partImages)
   const token = await ensureFirstToken(config, undefined)
   let child: ChildProcess | undefined
-  let ended: Promise<void> = Promise.resolve()
+  let ended: Promise<Ending> = Promise.resolve({ code: 0, signal: null })
   await mkdir(path.join(dir, 'home'), { recursive: true })
   const userEnv = {
     PATH: process.env.PATH ?? '',
@@ -251,7 +257,10 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       process_.stdout.pipe(out, { end: false })
       process_.stderr.pipe(out, { end: false })
       child = process_
-      ended = once(process_, 'exit').then(() => void out.end())
+      ended = once(process_, 'exit').then(([code, signal]) => {
+        out.end()
+        return { code, signal } as Ending
+      })
       const died = ended.then(async () => {
         throw new Error(`the control plane ended:\n${(await world.controlPlaneLog()).slice(-3_000)}`)
       })

@@ -27,6 +27,7 @@ export const addons = command({
     const rows = [...ownRows(found, attachments), ...foreignRows(found, attachments)]
     if (rows.length === 0) return print(`No add-ons for app ${appLabel(app)}.`)
     printTable(['Add-on', 'Plan', 'Price', 'State'], rows)
+    for (const { provision_message: message } of found) if (message) print(`\n${message}`)
     print(`\nThe table above shows add-ons and the attachments to the current app (${appLabel(app)}).`)
   },
 })

@@ -26,7 +26,10 @@ export const ps = command({
       const found = dynos.filter((dyno) => dyno.type === type)
       const first = found[0]
       printHeader(`${paint().green(type)} (${paint().cyan(first?.size ?? '')}): ${first?.command} (${found.length})`)
-      for (const dyno of found) print(`${dyno.name}: ${stateWord(dyno.state)} ${formatTime(dyno.updated_at)}`)
+      for (const dyno of found) {
+        print(`${dyno.name}: ${stateWord(dyno.state)} ${formatTime(dyno.updated_at)}`)
+        if (dyno.failure) print(`  ${dyno.failure}`)
+      }
       print()
     }
   },

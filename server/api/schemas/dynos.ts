@@ -14,6 +14,10 @@ export const dynoBody = strict({
   }),
   command: Type.String(),
   created_at: instant,
+  failure: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    description: 'Why it could not be started, while that is so.',
+  }),
   release: strict({ id, version: Type.Integer() }),
   size: Type.String(),
   state: dynoState,

@@ -37,6 +37,8 @@ export function toAddOn(addOn: AddOn, attachments: readonly Attachment[], forApp
 }
 
 export function provisionMessage(addOn: AddOn): string | null {
+  if (addOn.state === 'provisioned')
+    return addOn.failure === undefined ? null : `${addOn.name} does not run and is tried again: ${addOn.failure}`
   if (addOn.state !== 'provisioning') return null
   return addOn.failure === undefined
     ? `${addOn.name} is being created in the background.`

@@ -15,6 +15,7 @@ export function toDyno(dyno: Dyno, app: App): DynoBody {
     attach_url: null,
     command: dyno.command,
     created_at: dyno.createdAt.toISOString(),
+    failure: dyno.failure ?? null,
     release: {
       id: dyno.releaseId ?? stableId('release', app.id, String(dyno.releaseVersion)),
       version: dyno.releaseVersion,
@@ -40,6 +41,7 @@ export function oneOffAsDyno(
     attach_url: attachUrl,
     command: oneOff.command,
     created_at: oneOff.createdAt.toISOString(),
+    failure: null,
     release: { id: oneOff.releaseId, version: releaseVersion },
     size: oneOff.size,
     state: oneOff.state === 'ended' ? 'down' : oneOff.state,

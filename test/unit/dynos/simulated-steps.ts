@@ -67,7 +67,8 @@ export class SimulatedSteps {
       case 'settle-release':
         return [
           () => {
-            if (step.fault && 'dyno' in step.fault) this.#checkFault(step.fault.kind, step.fault.dyno.containerId)
+            if (step.fault?.kind === 'crashed' || step.fault?.kind === 'late')
+              this.#checkFault(step.fault.kind, step.fault.dyno.containerId)
             this.rows.settleRelease(this.rows.release(step.release), step.status)
           },
         ]

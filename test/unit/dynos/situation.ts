@@ -9,6 +9,7 @@ import type {
   ObservedDyno,
   ObservedOneOff,
   ObservedReleaseCommand,
+  StepFailure,
 } from '../../../server/dynos/observed.js'
 import { type PlanLimits, plan, printStep } from '../../../server/dynos/plan.js'
 import { printRoutes } from '../../../server/dynos/routes.js'
@@ -87,6 +88,7 @@ export interface Situation {
   readonly oneOffContainers?: readonly ObservedOneOff[]
   readonly app?: Partial<App>
   readonly addOnsReady?: boolean
+  readonly failures?: readonly StepFailure[]
   /** State of the published routes: `up` where dynos are routed, else `no-release`. */
   readonly routes?: RouteState | 'unpublished'
   readonly now?: number
@@ -137,6 +139,7 @@ export function read(situation: Situation): { desired: DesiredApp; observed: Obs
     dynos,
     oneOffs: situation.oneOffContainers ?? [],
     releaseCommands: situation.commands ?? [],
+    failures: situation.failures ?? [],
     publishedRoutes: situation.routes === 'unpublished' ? undefined : published(desired, dynos, situation.routes),
   }
   return { desired, observed }
