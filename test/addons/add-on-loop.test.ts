@@ -111,7 +111,11 @@ t.test('an add-on attached to nothing runs without a network, and comes back wit
   t.match(await probe.psql(url, 'SELECT 1'), { ok: false })
   await world.attach(addOn, owner)
   await loop.pass()
-  t.match(await probe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' })
+  const found = await waitFor('its way to be open', async () => {
+    const answer = await probe.psql(url, 'SELECT i FROM kept')
+    return answer.ok ? answer : undefined
+  })
+  t.equal(found.out, '7')
 })
 
 t.test('data that is gone is not replaced by an empty database', async (t) => {
