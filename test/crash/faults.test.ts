@@ -16,6 +16,8 @@ let c: CrashWorld
 t.before(async () => {
   c = await startCrashWorld()
   await c.world.api('POST', `/apps/${subject}/addons`, { plan: 'heroku-postgresql' })
+  await c.world.api('PATCH', `/apps/${subject}/formation`, { updates: [{ type: 'web', quantity: 2 }] })
+  await until('two dynos', async () => (await appContainers(subject)).length === 2)
   // Here it is the data plane itself that is hit, so failed requests are no fault; wrong answers still are.
   for (const app of [steady, subject]) {
     c.prober.forget(app)
@@ -37,7 +39,8 @@ async function murder(container: string): Promise<void> {
   process.kill(found.pid, 'SIGKILL')
 }
 
-const logOf = async (app: string) => (await c.world.paas(['logs', '-a', app, '-n', '200'])).output
+/** What is said of the app's first dyno: the lines of requests would drive it out of the newest ones. */
+const logOf = async (app: string) => (await c.world.paas(['logs', '-a', app, '-n', '200', '--dyno', 'web.1'])).output
 
 t.test('the database dies in the middle of a push', async (t) => {
   const commit = await c.change(c.repo, 'While the database dies')

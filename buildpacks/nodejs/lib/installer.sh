@@ -87,8 +87,8 @@ yarn_in_repository() {
 
 # Prints the newest pnpm that writes the lockfile's format.
 pnpm_for_lockfile() {
-  local line
-  IFS= read -r line <"$BUILD_DIR/pnpm-lock.yaml" 2>/dev/null || true
+  local line=
+  [[ ! -f $BUILD_DIR/pnpm-lock.yaml ]] || IFS= read -r line <"$BUILD_DIR/pnpm-lock.yaml" || true
   case $line in
     *5.[34]*) printf 7 ;;
     *6.*) printf 8 ;;
