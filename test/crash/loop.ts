@@ -5,13 +5,13 @@ import { until } from '../support/world.js'
 import { type CrashWorld, type Scenario, subject } from './crash-world.js'
 import type { points } from './points.js'
 
-/** An app with a release command, which fails where the config var FAIL says so. */
+/** An app with a release command, which fails where the config var FAIL says so, and runs long enough for web dynos to be held. */
 export const commanded = 'commanded'
 
 export async function pushCommanded(c: CrashWorld): Promise<void> {
   const repo = await c.world.checkout('whoami', commanded)
   const procfile = path.join(repo, 'Procfile')
-  await writeFile(procfile, `${await readFile(procfile, 'utf8')}release: test "$FAIL" != yes\n`)
+  await writeFile(procfile, `${await readFile(procfile, 'utf8')}release: sleep 1; test "$FAIL" != yes\n`)
   await c.world.commitAll(repo, 'A release command')
   const pushed = await c.world.push(repo)
   if (pushed.code !== 0) throw new Error(pushed.output)
