@@ -217,8 +217,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 
   const ending = new AbortController()
   const following = router.followAccessLog((entry) => {
-    // A request for no app is in nobody's log.
-    if (entry.appId !== '')
+    // A request for no app is in nobody's log; lines of one that is gone come late, and would begin a log for it anew.
+    if (context.routes.has(entry.appId))
       hub.append(entry.appId, {
         at: new Date().toISOString(),
         source: 'heroku',

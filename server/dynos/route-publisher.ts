@@ -14,6 +14,8 @@ export interface TableRouter {
 
 export interface RoutePublisher {
   isRouted(appId: string, backendName: string): boolean
+  /** Whether the app is in the table. */
+  has(appId: string): boolean
   /** The app's published routes as one line; undefined when it has none. */
   published(appId: string): string | undefined
   publish(routes: AppRoutes): Promise<void>
@@ -41,6 +43,7 @@ export function createRoutePublisher(router: TableRouter, nextVersion: () => Pro
 
   return {
     isRouted: (appId, name) => apps.get(appId)?.backends.some((b) => b.name === name) ?? false,
+    has: (appId) => apps.has(appId),
     published: (appId) => {
       const routes = apps.get(appId)
       return routes && printRoutes(routes)

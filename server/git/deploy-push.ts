@@ -67,5 +67,8 @@ function archiveSourceOf(objects: PushRequest['quarantine'], commit: string, con
     maxBytes: config.build.sourceBytes,
     maxFiles: config.build.sourceFiles,
   })
-  return { stream: archive.stream, done: archive.done.then(() => {}), kill: () => archive.kill() }
+  const done = archive.done.then(() => {})
+  // Whoever reads the stream learns of a failure there, and may never come to wait for this.
+  done.catch(() => {})
+  return { stream: archive.stream, done, kill: () => archive.kill() }
 }

@@ -38,6 +38,8 @@ export function archiveSource(objects: GitObjects, oid: string, limits: ArchiveL
   })
   exited.catch(() => {})
   const meter = new TarMeter(limits, exited)
+  // It may fail before anybody reads it; reading it fails with the same error then.
+  meter.on('error', () => {})
   const done = new Promise<{ bytes: number; files: number }>((resolve, reject) => {
     pipeline(child.stdout, meter, (error) => {
       if (error) endGroup(child, 'SIGKILL')
