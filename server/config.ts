@@ -149,7 +149,11 @@ const declared = {
     '100',
     'Apps the router has room for before it needs a reload; it grows by itself.',
   ),
-  routerConnectTimeoutMs: declare('PAAS_ROUTER_CONNECT_TIMEOUT_MS', '5000', 'Time to connect to a dyno (H19).'),
+  routerConnectTimeoutMs: declare(
+    'PAAS_ROUTER_CONNECT_TIMEOUT_MS',
+    '3000',
+    'Time to connect to a dyno (H19); one that three cannot connect to is left out.',
+  ),
   routerFirstByteTimeoutMs: declare(
     'PAAS_ROUTER_FIRST_BYTE_TIMEOUT_MS',
     '30000',

@@ -115,6 +115,9 @@ export async function until<T>(
   }
 }
 
+/** Ranges of this process's platforms, which may have no network yet. */
+const taken = new Set<number>()
+
 /** A /12 of 10.0.0.0/8 that no network of the engine uses and that isn't the default. */
 async function freeSubnets(engine: Engine): Promise<string> {
   const used = new Set(
@@ -123,9 +126,10 @@ async function freeSubnets(engine: Engine): Promise<string> {
       .filter(Boolean)
       .map((second) => Math.floor(Number(second) / 16)),
   )
-  const free = Array.from({ length: 12 }, (_, i) => i + 1).filter((i) => !used.has(i))
+  const free = Array.from({ length: 12 }, (_, i) => i + 1).filter((i) => !used.has(i) && !taken.has(i))
   const pick = free[Math.floor(Math.random() * free.length)]
   if (pick === undefined) throw new Error('no free subnet range for a test platform')
+  taken.add(pick)
   return `10.${pick * 16}.0.0/12`
 }
 
@@ -288,6 +292,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
 
 async function stopWorld(world: World): Promise<void> {
   const { engine, config } = world
+  taken.delete(Math.floor(Number(config.subnets.split('.')[1]) / 16))
   await world.endControlPlane('SIGTERM')
   const labels = { 'paas.instance': config.instance }
   for (const container of await engine.listContainers(labels))

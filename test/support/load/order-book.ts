@@ -16,12 +16,14 @@ export function keepOrderBook(world: World): OrderBook {
   setMaxListeners(0, stop.signal)
   const follow = async (id: string) => {
     if (arrived.has(id)) return
+    arrived.set(id, [])
     while (!stop.signal.aborted) {
+      // A container that goes while it is read anew takes nothing back of what was read before.
       const orders: string[] = []
-      arrived.set(id, orders)
       const onLine = ({ text }: { text: string }) => {
         const order = /^order (\S+) 2000$/.exec(text)?.[1]
         if (order) orders.push(order)
+        if (orders.length > (arrived.get(id)?.length ?? 0)) arrived.set(id, orders)
       }
       try {
         await world.engine.followLogs(id, { follow: true }, onLine, stop.signal)
