@@ -1,7 +1,8 @@
 # Installs the dependencies into the environment: a virtual environment at its fixed place in the dyno, made with uv.
 #
-# The environment is the layer `python`. When nothing that decides its content has changed, the previous build's is
-# linked instead, and no installer starts.
+# The environment is kept as the layer `python` and goes into the image in parts (parts.py). When nothing that decides its
+# content has changed, the previous build's is linked instead, and no installer starts; when the list of dependencies has,
+# it is what the new one begins with.
 
 readonly poetry_release=poetry==2.2.1 poetry_export_release=poetry-plugin-export==1.9.0 pipenv_release=pipenv==2025.0.4
 
