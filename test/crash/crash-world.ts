@@ -23,7 +23,9 @@ export interface CrashWorld {
   change(repo: string, message: string): Promise<string>
   head(repo: string): Promise<string>
   idOf(app: string): Promise<string>
-  stop(t: Tap): Promise<void>
+  /** The last assertion of a test, never of a teardown: what requests beside it all met. */
+  nothingFell(t: Tap): Promise<void>
+  stop(): Promise<void>
 }
 
 export interface Scenario {
@@ -66,12 +68,15 @@ export async function startCrashWorld(env: Readonly<Record<string, string>> = {}
     },
     head: async (repo) => (await world.git(['rev-parse', 'HEAD'], repo)).stdout.trim(),
     idOf: async (app) => (await world.api<{ id: string }>('GET', `/apps/${app}`)).id,
-    async stop(t) {
+    async nothingFell(t) {
+      await prober.stop()
+      t.ok(prober.requests() > 0, `${prober.requests()} requests beside it all`)
+      t.same(prober.faults(), [], 'none of them failed or was answered by another app')
+    },
+    async stop() {
       await prober.stop()
       await rows.close()
       await world.stop()
-      t.ok(prober.requests() > 0, `${prober.requests()} requests beside it all`)
-      t.same(prober.faults(), [], 'none of them failed or was answered by another app')
     },
   }
   for (const app of [steady, subject]) {

@@ -24,7 +24,7 @@ t.before(async () => {
     c.prober.watch(app)
   }
 })
-t.teardown(() => c.stop(t))
+t.teardown(() => c.stop())
 
 const part = (name: string) => `${c.world.config.instance}-${name}`
 const appContainers = async (app: string) =>
@@ -202,3 +202,5 @@ t.test('too little disk is left for a build', async (t) => {
   await c.world.startControlPlane()
   await nextPushWorks(t, c)
 })
+
+t.test('meanwhile nobody was answered by another app', (t) => c.nothingFell(t))

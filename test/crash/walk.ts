@@ -46,11 +46,12 @@ async function runGroup<G extends Group>(
     }
     if (!pushesBetween) await nextPushWorks(t, c)
     await conclude()
+    await c.nothingFell(t)
   } catch (error) {
     t.comment((await c.world.controlPlaneLog()).slice(-6_000))
     throw error
   } finally {
-    await c.stop(t)
+    await c.stop()
   }
 }
 

@@ -105,7 +105,7 @@ t.before(async () => {
 
 t.teardown(async () => {
   try {
-    await c?.stop(t)
+    await c?.stop()
   } finally {
     await endEngine('SIGTERM').catch(() => {})
     await command('ip', 'link', 'del', bridge).catch(() => {})
@@ -161,3 +161,5 @@ t.test('the engine is stopped and started', async (t) => {
   await holds(t, c, 'everything holds')
   await nextPushWorks(t, c)
 })
+
+t.test('meanwhile nobody was answered by another app', (t) => c.nothingFell(t))
