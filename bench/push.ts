@@ -14,18 +14,23 @@ interface Subject {
   readonly fixture: string
   /** Changes the source so that the page says `mark`. */
   change(repo: string, mark: string): Promise<void>
-  addDependency(repo: string): Promise<void>
+  /** Adds the dependency with this number, another one each time. */
+  addDependency(repo: string, number: number): Promise<void>
 }
+
+const nodeDependencies = ['escape-html@1.0.3', 'ms@2.1.3', 'etag@1.8.1', 'bytes@3.1.2', 'vary@1.1.2']
+const pythonDependencies = ['six==1.17.0', 'idna==3.10', 'attrs==25.3.0', 'pytz==2025.2', 'certifi==2025.6.15']
 
 const subjects: readonly Subject[] = [
   {
     app: 'bench-node',
     fixture: 'node',
     change: (repo, mark) => edit(path.join(repo, 'index.js'), (text) => text.replace(/from [\w-]+/, `from ${mark}`)),
-    addDependency: async (repo) => {
+    addDependency: async (repo, number) => {
+      const [name, version] = (nodeDependencies[number % nodeDependencies.length] as string).split('@')
       await edit(path.join(repo, 'package.json'), (text) => {
         const manifest = JSON.parse(text) as { dependencies: Record<string, string> }
-        manifest.dependencies['escape-html'] = '1.0.3'
+        manifest.dependencies[name as string] = version as string
         return `${JSON.stringify(manifest, null, 2)}\n`
       })
       await runCommand(
@@ -43,7 +48,11 @@ const subjects: readonly Subject[] = [
       edit(path.join(repo, 'visits', 'templates', 'index.html'), (text) =>
         text.replace(/<!-- mark: .* -->\n|^/, `<!-- mark: from ${mark} -->\n`),
       ),
-    addDependency: (repo) => edit(path.join(repo, 'requirements.txt'), (text) => `${text.trimEnd()}\nsix==1.17.0\n`),
+    addDependency: (repo, number) =>
+      edit(
+        path.join(repo, 'requirements.txt'),
+        (text) => `${text.trimEnd()}\n${pythonDependencies[number % pythonDependencies.length]}\n`,
+      ),
   },
 ]
 
@@ -119,47 +128,51 @@ async function main(): Promise<void> {
     }
     const bare = path.join(world.dir, 'bare.git')
     await runCommand('git', ['init', '-q', '--bare', bare], world.dir, { ...world.env })
-    const totals = new Map<string, number[]>()
-    const steps = new Map<string, Map<string, number[]>>()
     const floor = { push: [] as number[], start: [] as number[] }
-    const image = (await world.engine.listTags(`${world.config.instance}/app-*`))[0] ?? ''
-    const nodeImage = (await imageOf(world, 'bench-node')) ?? image
+    const sources = new Measured()
+    const dependencies = new Measured()
+    const image = await imageOf(world, 'bench-node')
     for (let round = 0; round < rounds; round++) {
       for (const subject of subjects) {
         const repo = repos.get(subject.app) ?? ''
-        const mark = `round${round}`
-        await subject.change(repo, mark)
-        await world.commitAll(repo, mark)
-        await quiet(world)
-        const took = await timedPush(world, subject, repo, mark)
-        add(totals, subject.app, took.total)
-        const split = steps.get(subject.app) ?? new Map<string, number[]>()
-        for (const [name, ms] of Object.entries(took.steps)) add(split, name, ms)
-        add(split, 'git and hook', took.git - Object.values(took.steps).reduce((a, b) => a + b, 0))
-        steps.set(subject.app, split)
+        await subject.change(repo, `round${round}`)
+        await pushed(world, subject, repo, `round${round}`, sources)
+        await subject.addDependency(repo, round)
+        await subject.change(repo, `dependency${round}`)
+        await pushed(world, subject, repo, `dependency${round}`, dependencies)
       }
       await quiet(world)
       floor.push.push(await barePush(world, repos.get('bench-node') ?? '', bare))
-      floor.start.push(await bareStart(world, nodeImage))
+      floor.start.push(await bareStart(world, image))
     }
-    const changed = new Map<string, number>()
-    for (const subject of subjects) {
-      const repo = repos.get(subject.app) ?? ''
-      await subject.addDependency(repo)
-      await subject.change(repo, 'dependency')
-      await world.commitAll(repo, 'Add a dependency')
-      await quiet(world)
-      changed.set(subject.app, (await timedPush(world, subject, repo, 'dependency')).total)
-    }
-    report(totals, steps, floor, changed)
+    report(floor, sources, dependencies)
   } finally {
     await world.stop()
   }
 }
 
-async function imageOf(world: World, app: string): Promise<string | undefined> {
+/** What pushes of each app took, in all and by step, in milliseconds. */
+class Measured {
+  readonly totals = new Map<string, number[]>()
+  readonly steps = new Map<string, Map<string, number[]>>()
+}
+
+async function pushed(world: World, subject: Subject, repo: string, mark: string, into: Measured): Promise<void> {
+  await world.commitAll(repo, mark)
+  await quiet(world)
+  const took = await timedPush(world, subject, repo, mark)
+  add(into.totals, subject.app, took.total)
+  const split = into.steps.get(subject.app) ?? new Map<string, number[]>()
+  for (const [name, ms] of Object.entries(took.steps)) add(split, name, ms)
+  add(split, 'git and hook', took.git - Object.values(took.steps).reduce((a, b) => a + b, 0))
+  into.steps.set(subject.app, split)
+}
+
+async function imageOf(world: World, app: string): Promise<string> {
   const { id } = await world.api<{ id: string }>('GET', `/apps/${app}`)
-  return (await world.engine.listTags(`${world.config.instance}/app-${id}`))[0]
+  const [tag] = await world.engine.listTags(`${world.config.instance}/app-${id}`)
+  if (tag === undefined) throw new Error(`${app} has no image`)
+  return tag
 }
 
 /** Waits until the tidying of the push before is over: a second build room is ready and nothing drains. */
@@ -181,32 +194,25 @@ function add(map: Map<string, number[]>, name: string, value: number): void {
   map.set(name, [...(map.get(name) ?? []), value])
 }
 
-function report(
-  totals: Map<string, number[]>,
-  steps: Map<string, Map<string, number[]>>,
-  floor: { push: number[]; start: number[] },
-  changed: Map<string, number>,
-): void {
-  const out: Record<string, Figure | number | string> = {
-    machine: machine(),
-  }
+function report(floor: { push: number[]; start: number[] }, sources: Measured, dependencies: Measured): void {
   const rows: [string, Figure][] = [
     ['floor: bare git push', figureOf(floor.push)],
     ['floor: bare container start', figureOf(floor.start)],
   ]
-  for (const [app, values] of totals) rows.push([`${app}: source change`, figureOf(values)])
-  printTable(`push (${out.machine})`, rows)
-  for (const [name, f] of rows) out[name] = f
-  for (const [app, split] of steps)
-    printTable(
-      `${app}, by step`,
-      [...split].map(([name, values]) => [name, figureOf(values)]),
-    )
-  for (const [app, ms] of changed) {
-    console.log(`${app}: one dependency added   ${ms.toFixed(0)} ms`)
-    out[`${app}: one dependency added`] = Math.round(ms)
-  }
-  console.log(JSON.stringify(out))
+  const kinds = [
+    ['source change', sources],
+    ['one dependency added', dependencies],
+  ] as const
+  for (const [kind, { totals }] of kinds)
+    for (const [app, values] of totals) rows.push([`${app}: ${kind}`, figureOf(values)])
+  printTable(`push (${machine()}); ${rounds} rounds`, rows)
+  for (const [kind, { steps }] of kinds)
+    for (const [app, split] of steps)
+      printTable(
+        `${app}: ${kind}, by step`,
+        [...split].map(([name, values]) => [name, figureOf(values)]),
+      )
+  console.log(JSON.stringify(Object.fromEntries(rows)))
 }
 
 await main()

@@ -185,6 +185,11 @@ const declared = {
   addOnRetentionMs: declare('PAAS_ADDON_RETENTION_MS', '86400000', 'Data of a destroyed add-on is kept this long.'),
   requestBodyBytes: declare('PAAS_REQUEST_BODY_BYTES', '1m', 'Size of an API request body at most.'),
   warmBuilds: declare('PAAS_WARM_BUILDS', '1', 'Build containers kept started ahead of the next push.'),
+  tidyDelayMs: declare(
+    'PAAS_BUILD_TIDY_DELAY_MS',
+    '3000',
+    'What a build leaves is cleared away this much later, when the release is likely up.',
+  ),
   failpoint: declare('PAAS_FAILPOINT', '', 'For tests: the control plane kills itself at this point.'),
 } as const
 
@@ -265,6 +270,7 @@ export function loadConfig(env: ConfigEnv = process.env) {
       sourceBytes: bytes(d.sourceBytes),
       sourceFiles: count(d.sourceFiles, 1),
       warm: count(d.warmBuilds, 0, 8),
+      tidyDelayMs: count(d.tidyDelayMs, 0),
     },
     git: {
       packBytes: bytes(d.packBytes),

@@ -117,10 +117,11 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTar
       for (const layer of layers) {
         const fresh = path.join(roomDir, 'layers', layer.name)
         if (await isFolder(fresh)) await moveFolder(fresh, path.join(trees, layer.name))
-        await moveFile(`${fresh}.json`, path.join(trees, `${layer.name}.json`))
+        for (const beside of ['json', 'list'])
+          await moveFile(`${fresh}.${beside}`, path.join(trees, `${layer.name}.${beside}`))
         if (keepTars) await moveFile(path.join(roomDir, 'out', `${layer.name}.tar`), tarOf(layer.name))
       }
-      const wanted = new Set(layers.flatMap((l) => [l.name, `${l.name}.json`]))
+      const wanted = new Set(layers.flatMap((l) => [l.name, `${l.name}.json`, `${l.name}.list`]))
       for (const name of await readdir(trees))
         if (!wanted.has(name)) await rm(path.join(trees, name), { recursive: true, force: true })
       const tars = path.dirname(tarOf('x'))

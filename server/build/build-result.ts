@@ -71,8 +71,8 @@ function parseLine(line: string): unknown {
 function parseLayer(value: unknown): ResultLayer {
   const layer = object(value)
   const { name, path, key } = layer
-  // A layer's description is kept beside it as <name>.json.
-  if (typeof name !== 'string' || !/^[a-z][a-z0-9_.-]{0,40}$/.test(name) || name.endsWith('.json'))
+  // A layer's description is kept beside it as <name>.json, its list of files as <name>.list.
+  if (typeof name !== 'string' || !/^[a-z][a-z0-9_.-]{0,40}$/.test(name) || /\.(json|list)$/.test(name))
     throw new Error('the build names a layer in an unusable way')
   if (typeof path !== 'string' || !isBelowApp(path)) throw new Error(`the build puts layer ${name} outside /app`)
   if (typeof key !== 'string' || !/^([0-9a-f]{64}|none)$/.test(key))

@@ -2,19 +2,21 @@
  * Builds in the container engine: takes a room, streams config vars and source into its driver, passes its output on,
  * turns what comes out into an image. One build per app at a time is the caller's promise; how many in all is ours.
  */
-import { readdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import { type Engine, EngineError, type Image } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { createQueue } from '../lib/queue.js'
+import { spreadFolder } from '../lib/spread-folder.js'
 import { labelNames } from '../model/labels.js'
 import { appCache, type LayerRecord } from './app-cache.js'
 import type { ResultHeader } from './build-result.js'
 import { type BuildRoom, createRoomPool, roomsDir } from './build-room.js'
 import type { Builder, BuildRequest, BuildResult, BuiltImage } from './builder.js'
 import { BuildRefused, drive, type Outcome, stackName } from './drive.js'
+import { Tidying } from './tidying.js'
 import { buildSlugImage, type ImageLayer, loadSlugImage } from './slug-image.js'
 
 export interface DockerBuilderOptions {
@@ -29,11 +31,13 @@ export interface DockerBuilder extends Builder {
   close(): Promise<void>
 }
 
-/** Removes rooms that a dead predecessor left; call it before the first build. */
+/** Removes rooms that a dead predecessor left, and makes their folder; call it before the first build. */
 export async function sweepRooms(engine: Engine, config: Config): Promise<void> {
+  await mkdir(roomsDir(config), { recursive: true })
+  await spreadFolder(roomsDir(config))
   const left = await engine.listContainers({ [labelNames.instance]: config.instance, [labelNames.kind]: 'build' })
   await Promise.all(left.map((c) => engine.removeContainer(c.id, { force: true })))
-  for (const room of await readdir(roomsDir(config)).catch(() => []))
+  for (const room of await readdir(roomsDir(config)))
     await rm(path.join(roomsDir(config), room), { recursive: true, force: true })
 }
 
@@ -61,7 +65,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     onError: (error) => log.warn({ err: error }, 'a build room could not be made'),
   })
   const queue = createQueue(config.build.concurrency)
-  const settling = new Map<string, Promise<void>>()
+  const tidying = new Tidying(config.build.tidyDelayMs)
 
   const runIn = async (stack: Image, room: BuildRoom, request: BuildRequest, isCold: boolean): Promise<BuildResult> => {
     const cache = appCache(config, request.app.id, wholeArchives)
@@ -85,17 +89,17 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       return { ok: true, image: builtImage(outcome, layers, imageId, reference) }
     } finally {
       // The pusher does not wait for tidying; the app's next build does.
-      const done = engine
-        .killContainer(room.container, 'SIGKILL')
-        .catch(() => {})
-        .then(() => (keep ? cache.promote(room.dir, keep.layers, keep.cacheChanged) : cache.takeBack(room.dir)))
-        .catch((error: unknown) =>
-          log.warn({ err: error, app: request.app.id }, 'the build cache of an app could not be kept'),
-        )
-        .then(() => room.close())
-        .catch((error: unknown) => log.warn({ err: error }, 'a build room could not be removed'))
-        .finally(() => settling.get(request.app.id) === done && settling.delete(request.app.id))
-      settling.set(request.app.id, done)
+      tidying.later(request.app.id, () =>
+        engine
+          .killContainer(room.container, 'SIGKILL')
+          .catch(() => {})
+          .then(() => (keep ? cache.promote(room.dir, keep.layers, keep.cacheChanged) : cache.takeBack(room.dir)))
+          .catch((error: unknown) =>
+            log.warn({ err: error, app: request.app.id }, 'the build cache of an app could not be kept'),
+          )
+          .then(() => room.close())
+          .catch((error: unknown) => log.warn({ err: error }, 'a build room could not be removed')),
+      )
     }
   }
 
@@ -117,14 +121,14 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     const stack = await findStack()
     const lacking = await lackOfSpace(config)
     if (lacking !== undefined) throw new BuildRefused('platform', lacking, false)
-    await settling.get(request.app.id)
+    await tidying.now(request.app.id)
     try {
       return await runIn(stack, await pool.take(), request, false)
     } catch (error) {
       if (!(error instanceof LayersGone)) throw error
       log.warn({ err: error, app: request.app.id }, 'layers of earlier images are gone; building from scratch')
       request.write('       Layers of earlier builds are gone; building from scratch\n')
-      await settling.get(request.app.id)
+      await tidying.now(request.app.id)
       return runIn(stack, await pool.take(), request, true)
     }
   }
@@ -143,11 +147,11 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
         await engine.removeImage(tag, { force: true })
     },
     forget: async (appId) => {
-      await settling.get(appId)
+      await tidying.now(appId)
       await appCache(config, appId, wholeArchives).remove()
     },
     close: async () => {
-      await Promise.all(settling.values())
+      await tidying.all()
       await pool.close()
     },
   }
@@ -201,7 +205,7 @@ function refusal(error: unknown, request: BuildRequest, log: Logger): BuildResul
   return { ok: false, phase: refused.phase, reason: refused.message }
 }
 
-/** A layer named but not handed out must be one we know: of the app's last build, or shared with other apps. */
+/** A layer named but not handed out must be one of the app's last build. */
 function collectLayers(header: ResultHeader, files: Outcome['files'], known: readonly LayerRecord[]): LayerRecord[] {
   return header.layers.map((layer) => {
     const { name, path, key, isLaunch } = layer

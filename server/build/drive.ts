@@ -85,8 +85,6 @@ export async function drive(options: DriveOptions, room: BuildRoom, request: Bui
       CURL_TIMEOUT: '600',
       PAAS_BUILDPACKS: request.buildpacks.join(' '),
       PAAS_APP: request.app.name,
-      // None: what one app's build hands out, its own hooks may have made, so it is nothing for other apps.
-      PAAS_KNOWN_LAYERS: '',
     },
   })
   const output = buildOutput(request.write, config.build.outputBytes)

@@ -30,6 +30,8 @@ export interface Observer {
   observe(appId: string, asking: Asking, now: Date): Promise<ObservedApp>
   /** Its limits have changed: the engine is asked again. */
   forgetLimits(containerId: string): void
+  /** The engine told of its death. */
+  noteDeath(containerId: string): void
   /** App ids of all labelled containers, rows or not. */
   appsWithContainers(): Promise<string[]>
 }
@@ -37,11 +39,14 @@ export interface Observer {
 export function createObserver(options: ObserveOptions): Observer {
   const details = new Map<string, ContainerDetail>()
   const unroutedSince = new Map<string, number>()
+  const died = new Set<string>()
   const { engine, routes, bootChecks } = options
 
   const detailOf = async (container: Container): Promise<ContainerDetail | undefined> => {
     const known = details.get(container.id)
-    if (known?.state === container.state && container.state !== 'restarting') return known
+    // Engines tell of a death before their list shows it. An inspection waits until the death is recorded.
+    const isOutdated = container.state === 'restarting' || (container.state === 'running' && died.has(container.id))
+    if (known?.state === container.state && !isOutdated) return known
     const detail = await engine.findContainer(container.id)
     if (detail) details.set(container.id, detail)
     return detail
@@ -163,6 +168,7 @@ export function createObserver(options: ObserveOptions): Observer {
       return { dynos, oneOffs, releaseCommands, publishedRoutes: routes.published(appId) }
     },
     forgetLimits: (containerId) => void details.delete(containerId),
+    noteDeath: (containerId) => void died.add(containerId),
     async appsWithContainers() {
       const all = await engine.listContainers({ [labelNames.instance]: options.instance, [labelNames.app]: '' })
       return [...new Set(all.map((c) => c.labels[labelNames.app] ?? ''))].filter((id) => id !== '')
@@ -174,6 +180,7 @@ export function createObserver(options: ObserveOptions): Observer {
     for (const [id, detail] of details) {
       if (detail.labels[labelNames.app] !== appId || present.has(id)) continue
       details.delete(id)
+      died.delete(id)
       unroutedSince.delete(id)
       options.letGoAt.delete(id)
       bootChecks.forget(id)

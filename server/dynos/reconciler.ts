@@ -221,6 +221,7 @@ export function createReconciler(context: LoopContext): Reconciler {
         { [labelNames.instance]: context.config.instance },
         (event) => {
           const appId = event.labels[labelNames.app]
+          if (event.action === 'die') observer.noteDeath(event.containerId)
           if (appId && /^(start|die|oom|destroy)/.test(event.action)) void nudge(appId)
         },
         events.signal,

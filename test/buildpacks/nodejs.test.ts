@@ -45,7 +45,7 @@ t.test('an app: built, built again without an installer, and serving', async (t)
     process_types: { web: 'node index.js' },
     addons: [],
     layers: [
-      { name: 'node', path: 'app/.heroku/node', new: true, shared: true },
+      { name: 'node', path: 'app/.heroku/node', new: true },
       { name: 'node_modules', path: 'app/node_modules', new: true },
     ],
   })
@@ -65,10 +65,6 @@ t.test('an app: built, built again without an installer, and serving', async (t)
   t.match(env, /^WEB_CONCURRENCY=1$/m)
   t.match(env, /^MEMORY_AVAILABLE=512$/m)
   t.match(env, /^PATH=\/app\/\.heroku\/node\/bin:.*:\/app\/node_modules\/\.bin$/m)
-
-  const known = { env: { PAAS_KNOWN_LAYERS: first.header?.layers[0]?.key ?? '' } }
-  const other = await scratchApp().build(folder, known)
-  t.match(other.header, { layers: [{ name: 'node', new: false }, { new: true }] }, 'a shared layer is not sent twice')
 })
 
 t.test('build scripts have the development dependencies, the dyno has not', async (t) => {

@@ -11,7 +11,6 @@ export interface Layer {
   readonly new: boolean
   readonly launch: boolean
   readonly bytes: number
-  readonly shared?: boolean
 }
 
 /** The first line of a build's result, as docker/stack/build-driver/README.md describes it. */

@@ -52,8 +52,6 @@ export interface BuildOptions {
 export type Source = string | Readonly<Record<string, string>>
 
 const docker = new Docker()
-/** Layers that are the same for all apps, by key: like the control plane, the scratch has each sent only once. */
-const sharedLayers = new Map<string, Buffer>()
 
 /** One app: what its last successful build left is what the next one finds. */
 export class ScratchApp {
@@ -76,10 +74,7 @@ export class ScratchApp {
     const container = await this.startBuildContainer(work, options)
     try {
       const started = performance.now()
-      const { exitCode, stdout, stderr } = await execDriver(container, path.join(work, 'source'), {
-        PAAS_KNOWN_LAYERS: [...sharedLayers.keys()].join(' '),
-        ...options.env,
-      })
+      const { exitCode, stdout, stderr } = await execDriver(container, path.join(work, 'source'), options.env ?? {})
       const ms = Math.round(performance.now() - started)
       const { header, tars } = parseResult(stdout)
       if (exitCode === 0 && header !== undefined) this.keep(work, header, tars)
@@ -132,7 +127,11 @@ export class ScratchApp {
       const kept = path.join(this.kept, 'layers', name)
       const tree = existsSync(made) ? made : kept
       if (existsSync(tree)) renameSync(tree, path.join(next, 'layers', name))
+      const list = [made, kept].map((one) => `${one}.list`).find((one) => existsSync(one))
+      if (list !== undefined) renameSync(list, path.join(next, 'layers', `${name}.list`))
     }
+    const record = header.layers.map(({ name, key, launch }) => ({ name, key, isLaunch: launch }))
+    writeFileSync(path.join(next, 'record.json'), JSON.stringify(record))
     const cache = header.cache.changed ? path.join(work, 'tmp', 'cache') : path.join(this.kept, 'cache')
     if (existsSync(cache)) renameSync(cache, path.join(next, 'cache'))
     rmSync(this.kept, { recursive: true, force: true })
@@ -140,12 +139,6 @@ export class ScratchApp {
     const names = new Set(['app', ...header.layers.filter((layer) => layer.launch).map((layer) => layer.name)])
     for (const name of this.image.keys()) if (!names.has(name)) this.image.delete(name)
     for (const [name, tar] of tars) this.image.set(name, tar)
-    for (const { name, key } of header.layers.filter((layer) => layer.shared)) {
-      const tar = tars.get(name) ?? sharedLayers.get(key)
-      if (tar === undefined) throw new Error(`the layer ${name} was not sent and is not known`)
-      sharedLayers.set(key, tar)
-      this.image.set(name, tar)
-    }
   }
 
   /** Starts a dyno of the last built image and returns its address; it is gone with `close`. */

@@ -42,6 +42,7 @@ export interface Scenario {
 /** Small times, so that what is waited for in a second is waited for in a test. */
 const settings = {
   PAAS_WARM_BUILDS: '0',
+  PAAS_BUILD_TIDY_DELAY_MS: '0',
   PAAS_POSTGRES_SPARES: '0',
   PAAS_ADDON_RETENTION_MS: '0',
   PAAS_STOP_GRACE_SECONDS: '5',

@@ -1,4 +1,6 @@
 // Goal: the main job: a Django app is pushed and answers with a PostgreSQL of its own.
+import { appendFile } from 'node:fs/promises'
+import path from 'node:path'
 import t from 'tap'
 import { startWorld, until, type World } from '../support/world.js'
 
@@ -25,6 +27,20 @@ t.test('a first push brings a database, migrates it, and the page counts visits 
   t.match(url, /^postgres:\/\/u[0-9a-f]+:p[0-9a-f]+@postgresql-\S+:5432\/d[0-9a-f]+$/m)
   const again = await world.push(repo)
   t.match(again.output, /up-to-date/)
+})
+
+t.test('one dependency more is installed and sent, and nothing else', async (t) => {
+  const repo = path.join(world.dir, 'repos', app)
+  await appendFile(path.join(repo, 'requirements.txt'), 'six==1.17.0\n')
+  await world.commitAll(repo, 'Six')
+  const pushed = await world.push(repo)
+  t.equal(pushed.code, 0, pushed.output)
+  t.match(pushed.output, /Dependencies are installed again: changed: requirements\.txt/)
+  t.match(pushed.output, /\+ six==1\.17\.0/)
+  t.notMatch(pushed.output, /from scratch|\+ django==/, 'layers of the build before are of use')
+  const ran = await world.paas(['run', '--app', app, '--no-tty', '--', 'python', '-c', 'import six, django'])
+  t.equal(ran.code, 0, ran.output)
+  t.equal((await world.get(app)).status, 200)
 })
 
 t.test('psql and one-off dynos reach the database', async (t) => {

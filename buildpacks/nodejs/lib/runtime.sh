@@ -38,8 +38,7 @@ runtime_from_image() {
   [[ -n $best ]] || return 1
   node_version=$best node_root=$PAAS_RUNTIMES_DIR/node-$best
   digest "runtime $best"
-  # The same tree for every app: the control plane may have it already, by this key.
-  describe_runtime ",\"shared\":true,\"from\":\"$node_root\""
+  describe_runtime ",\"from\":\"$node_root\""
   if layer_fits node "$layer_key"; then
     reuse_layer node "$runtime_path"
   else

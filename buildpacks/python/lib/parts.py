@@ -1,10 +1,11 @@
-"""Divides the environment into parts, each a layer of its own, so that one more dependency sends one part anew.
+"""Divides the environment into parts, each a layer of its own, so that one more dependency sends little anew.
 
     parts.py ENVIRONMENT PREVIOUS OUT FACTS
 
-A distribution belongs to the part that its name's digest says; what belongs to none (the virtual environment itself, pip)
-is the part `base`. So which parts there are, and what is in them, follows from what is installed alone, never from how it
-came to be. A part's key covers the facts (stack, Python) and the digests that its distributions' RECORDs hold; of `base`
+What belongs to no distribution (the virtual environment itself), and pip, is the part `base`, at the bottom. Upon it each
+large distribution is a part of its own, the largest lowest: a layer takes those above it along, and large ones change
+seldom. All others together are the part `rest`, uppermost. So which parts there are, what is in them and how they lie
+follows from what is installed alone, never from how it came to be. A part's key covers the facts (stack, Python) and the digests that its distributions' RECORDs hold; of `base`
 it covers the files' content. PREVIOUS is the environment this one was made from, or empty: then the bytecode of what
 changed is compiled here. For each part OUT gets `python-env-NAME.json` and the list of its files, `python-env-NAME.list`.
 """
@@ -15,10 +16,13 @@ import hashlib
 import json
 import os
 import py_compile
+import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
-PARTS = 8
+LARGE_PARTS = 8
+LARGE_FILES = 200
+LARGE_BYTES = 4 * 1024 * 1024
 PATH = "app/.heroku/python"
 SEEDS = {"pip"}
 
@@ -33,16 +37,14 @@ class Distribution:
         self.digest = hashlib.sha256(text.encode()).hexdigest()
         self.folder = folder
         inside = os.path.relpath(site, environment)
-        self.files = {
-            os.path.normpath(os.path.join(inside, row[0])) for row in csv.reader(text.splitlines()) if row
-        }
+        rows = [row for row in csv.reader(text.splitlines()) if row]
+        self.bytes = sum(int(row[2]) for row in rows if len(row) > 2 and row[2].isdigit())
+        self.files = {os.path.normpath(os.path.join(inside, row[0])) for row in rows}
         self.files |= {bytecode for file in self.files if (bytecode := bytecode_of(file)) is not None}
 
     @property
-    def part(self):
-        if self.name in SEEDS:
-            return "base"
-        return str(int(hashlib.sha256(self.name.encode()).hexdigest()[:8], 16) % PARTS)
+    def is_large(self):
+        return len(self.files) >= LARGE_FILES or self.bytes >= LARGE_BYTES
 
 
 def bytecode_of(file):
@@ -123,21 +125,41 @@ def with_folders(files):
     return sorted(found)
 
 
+def part_name(distribution):
+    """A layer's name has few characters to choose from, and not many of them."""
+    digest = hashlib.sha256(distribution.name.encode()).hexdigest()[:8]
+    return f"{re.sub('[^a-z0-9]+', '-', distribution.name)[:16]}-{digest}"
+
+
+class Part:
+    def __init__(self, name, distributions=()):
+        self.name = name
+        self.distributions = distributions
+        self.files = []
+
+
 def divide(environment, distributions):
-    owner = {file: d.part for d in distributions for file in d.files}
-    parts = {}
+    """The parts that have files, from the lowest to the uppermost."""
+    seeds = [d for d in distributions if d.name in SEEDS]
+    others = [d for d in distributions if d.name not in SEEDS]
+    large = sorted((d for d in others if d.is_large), key=lambda d: (-len(d.files), -d.bytes, d.name))[:LARGE_PARTS]
+    parts = [
+        Part("base", seeds),
+        *(Part(part_name(d), [d]) for d in large),
+        Part("rest", [d for d in others if d not in large]),
+    ]
+    owner = {file: part for part in parts for d in part.distributions for file in d.files}
     for file in all_files(environment):
-        parts.setdefault(owner.get(file, "base"), []).append(file)
-    return parts
+        owner.get(file, parts[0]).files.append(file)
+    return [part for part in parts if part.files]
 
 
-def describe(environment, facts, name, files, distributions):
-    digest = hashlib.sha256(f"{facts} {name}\n".encode())
-    mine = [d for d in distributions if d.part == name]
-    for d in mine:
+def key_of(environment, facts, part):
+    digest = hashlib.sha256(f"{facts} {part.name}\n".encode())
+    for d in part.distributions:
         digest.update(f"{d.folder} {d.digest}\n".encode())
-    owned = set().union(*(d.files for d in mine))
-    for file in sorted(set(files) - owned):
+    owned = set().union(*(d.files for d in part.distributions))
+    for file in sorted(set(part.files) - owned):
         digest.update(f"{file} {content_digest(os.path.join(environment, file))}\n".encode())
     return digest.hexdigest()
 
@@ -146,13 +168,13 @@ def main(environment, previous, out, facts):
     distributions = read_distributions(environment)
     if previous:
         renew_bytecode(environment, previous, distributions)
-    for name, files in sorted(divide(environment, distributions).items()):
-        key = describe(environment, facts, name, files, distributions)
-        layer = f"python-env-{name}"
+    for height, part in enumerate(divide(environment, distributions)):
+        layer = f"python-env-{part.name}"
+        about = {"key": key_of(environment, facts, part), "path": PATH, "tree": "python", "rank": 5 + height / 100}
         with open(os.path.join(out, f"{layer}.list"), "w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write("".join(f"./{path}\0" for path in with_folders(files)))
+            file.write("".join(f"./{path}\0" for path in with_folders(part.files)))
         with open(os.path.join(out, f"{layer}.json"), "w", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, "path": PATH, "tree": "python"}, separators=(",", ":")) + "\n")
+            file.write(json.dumps(about, separators=(",", ":")) + "\n")
 
 
 main(*sys.argv[1:])

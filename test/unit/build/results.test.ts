@@ -6,7 +6,7 @@ import { type AppCache, appCache, type LayerRecord } from '../../../server/build
 import { parseResultHeader } from '../../../server/build/build-result.js'
 
 const key = 'a'.repeat(64)
-const python = { name: 'python', path: 'app/.heroku/python', key, new: true, launch: true, shared: true, bytes: 100 }
+const python = { name: 'python', path: 'app/.heroku/python', key, new: true, launch: true, bytes: 100 }
 
 function parse(header: unknown, maxBytes = 1_000) {
   return parseResultHeader(JSON.stringify(header), maxBytes)

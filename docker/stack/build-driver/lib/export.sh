@@ -1,8 +1,9 @@
 # The result: which layers there are, and their tars.
 #
 # A layer is a tree of an official buildpack that changes less often than the source (a runtime, the installed
-# dependencies), described by $PAAS_LAYERS_DIR/<name>.json. One that the previous build had under the same key is only
-# named; a new one is sent, and so is the app: everything in the build folder that no layer holds. Names in the tars
+# dependencies), described by $PAAS_LAYERS_DIR/<name>.json. One that the previous build had under the same key, upon the
+# same layers, is only named: engines know a layer by what it lies on. The others are sent, and so is the app:
+# everything in the build folder that no layer holds. Names in the tars
 # are those in the image (app/…), entries sorted, owner and times fixed, so that equal trees are equal bytes.
 
 export_result() {
@@ -14,40 +15,50 @@ export_result() {
   cat "$work_dir/out/header.json" "${tars[@]}" >&3
 }
 
-# Fills `rows`: name, path, key, reuse, launch, shared, from, exclude, tree of each layer, by tabs. What changes seldom comes
-# first, since a layer that changes takes those above it along.
+# Fills `rows`: name, path, key, sent, launch, from, exclude, tree of each layer, by tabs. What changes seldom comes first,
+# since a layer that changes takes those above it along.
 layer_rows() {
   local files=("$PAAS_LAYERS_DIR"/*.json)
   [[ -e ${files[0]} ]] || return 0
-  mapfile -t rows < <(jq --null-input --raw-output '[inputs | {rank: (.rank // 5), row: [
-      (input_filename | sub(".*/"; "") | sub("\\.json$"; "")), .path, (.key // "none"),
-    (.reuse // false), (.launch != false), (.shared // false), (.from // "-"), ((.exclude // ["-"]) | join(" ")), (.tree // "-")]}]
-    | sort_by(.rank)[] | .row | @tsv' "${files[@]}")
+  local record=$PAAS_PREVIOUS_DIR/record.json
+  [[ -f $record ]] || record=/dev/null
+  mapfile -t rows < <(jq --null-input --raw-output --from-file "$PAAS_DRIVER_DIR/lib/rows.jq" \
+    --slurpfile record "$record" "${files[@]}")
   ((${#rows[@]} == ${#files[@]})) || { error 'A buildpack described a layer badly.'; return 1; }
 }
 
 pack_layers() {
-  local row name path key reuse launch shared from exclude tree part options
+  local row name path key sent launch from exclude tree part options list
   for row in "${rows[@]}"; do
-    IFS=$'\t' read -r name path key reuse launch shared from exclude tree <<<"$row"
+    IFS=$'\t' read -r name path key sent launch from exclude tree <<<"$row"
     [[ $launch == true ]] || continue
     if [[ ! $path =~ ^app(/[A-Za-z0-9._-]+)+$ || $path == *..* ]]; then
       error "The layer $name has a bad path: $path."
       return 1
     fi
     app_options+=(--exclude="./${path#app/}")
-    [[ $reuse == false ]] || continue
-    [[ $shared == false || " ${PAAS_KNOWN_LAYERS:-} " != *" $key "* ]] || continue
-    [[ $from != - ]] || from=$PAAS_LAYERS_DIR/$name
+    [[ $sent == true ]] || continue
     if [[ $tree != - ]]; then
-      pack "$work_dir/out/layer-$name.tar" "$PAAS_LAYERS_DIR/$tree" "$path" --no-recursion --null \
-        --files-from="$PAAS_LAYERS_DIR/$name.list" || return 1
+      new_or_previous "$name.list"
+      list=$found
+      new_or_previous "$tree"
+      pack "$work_dir/out/layer-$name.tar" "$found" "$path" --no-recursion --null --files-from="$list" || return 1
       continue
+    fi
+    if [[ $from == - ]]; then
+      new_or_previous "$name"
+      from=$found
     fi
     options=(--anchored)
     [[ $exclude == - ]] || for part in $exclude; do options+=(--exclude="./$part"); done
     pack "$work_dir/out/layer-$name.tar" "$from" "$path" "${options[@]}" . || return 1
   done
+}
+
+# Puts where a layer's tree or list is into `found`: made in this build, or kept from the previous one.
+new_or_previous() {
+  found=$PAAS_LAYERS_DIR/$1
+  [[ -e $found ]] || found=$PAAS_PREVIOUS_DIR/layers/$1
 }
 
 pack_app() {

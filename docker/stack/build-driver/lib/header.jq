@@ -8,10 +8,9 @@ def bytes($file):
     buildpacks: [$versions | lines[] | split("\t") | {name: .[0], version: .[1]}],
     process_types: ([$releases[].default_process_types | objects | select(length > 0)] | last // {}),
     addons: ([$releases[].addons | arrays[] | strings] | unique),
-    layers: [$rows | lines[] | split("\t") | . as [$name, $path, $key, $reuse, $launch, $shared]
+    layers: [$rows | lines[] | split("\t") | . as [$name, $path, $key, $sent, $launch]
       | bytes("/tmp/out/layer-\($name).tar") as $bytes
-      | {$name, $path, $key, new: ($bytes != null), launch: ($launch == "true"), bytes: ($bytes // 0)}
-        + if $shared == "true" then {shared: true} else {} end],
+      | {$name, $path, $key, new: ($bytes != null), launch: ($launch == "true"), bytes: ($bytes // 0)}],
     cache: {changed: $cache},
     app_bytes: bytes("/tmp/out/app.tar"),
     env: ([$releases[].config_vars | objects] | add // {}),

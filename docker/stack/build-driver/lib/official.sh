@@ -132,15 +132,16 @@ keep_layers() {
   done
 }
 
-# A layer just described that is the same as in the previous build needs no sending.
+# A layer just described that is the same as in the previous build needs no sending; its place may be another.
 keep_if_same() {
-  local field key
-  IFS= read -r previous_layer <"$PAAS_LAYERS_DIR/$1.json"
+  local field key described
+  IFS= read -r described <"$PAAS_LAYERS_DIR/$1.json"
+  previous_layer=$described
   previous_field key
   key=$field
   read_previous_layer "$1" || return 0
   previous_field key
-  [[ $field != "$key" ]] || keep_layer "$1"
+  [[ $field != "$key" ]] || printf '{"reuse":true,%s\n' "${described#\{}" >"$PAAS_LAYERS_DIR/$1.json"
 }
 
 # Keeps it, and links its tree where it will be in the dyno.
