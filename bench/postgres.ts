@@ -60,7 +60,8 @@ async function ourWays(world: World, containers: BenchContainers, image: string)
     120_000,
   )
   const vars = await world.api<Record<string, string>>('GET', '/apps/bench/config-vars')
-  const network = (await world.engine.listNetworks({ 'paas.app': id }))[0]?.name ?? ''
+  const networks = await world.engine.listNetworks({ 'paas.app': id })
+  const network = networks.find(({ name }) => !name.endsWith('-link'))?.name ?? ''
   const client = await containers.start(
     'client-app',
     ['--network', network, '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--entrypoint', 'sleep'],

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { listAppIds } from './store/apps.js'
 import { endAbandonedBuilds } from './store/builds.js'
 import { createAddOnLoop } from './addons/add-on-loop.js'
-import { appNetworkName, ensureAppNetwork } from './addons/app-network.js'
+import { ensureAppNetworks, removeAppNetworks } from './addons/app-network.js'
 import { gitUrl } from './api/addresses.js'
 import { buildApi } from './api/app.js'
 import { createBuildOutput } from './api/build-output.js'
@@ -162,9 +162,9 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     machineCpus: (await engine.info()).cpus,
     appLog: platform.appLog,
     nudge: platform.nudge,
-    ensureOwnNetwork: async (app) => (await ensureAppNetwork(engine, config, app)).name,
+    ensureOwnNetwork: async (app) => (await ensureAppNetworks(engine, config, app)).own.name,
     removeOwnNetwork: async (app) => {
-      if (app.networkIndex !== undefined) await engine.removeNetwork(appNetworkName(config, app.networkIndex))
+      if (app.networkIndex !== undefined) await removeAppNetworks(engine, config, app.networkIndex)
     },
     clearAway: async (appId) => {
       await repos.remove(appId)

@@ -26,7 +26,7 @@ import {
 } from '../store/add-ons.js'
 import { assignNetworkIndex, findApp, listAppIds } from '../store/apps.js'
 import type { Database } from '../store/database.js'
-import { ensureAppNetwork } from './app-network.js'
+import { ensureAppNetworks } from './app-network.js'
 import { createLooks } from './looks.js'
 import { createPostgresProvider } from './postgres/postgres-provider.js'
 import type { AddOnProvider, InfoRow } from './provider.js'
@@ -172,7 +172,8 @@ async function makeReady(options: AddOnLoopOptions, provider: AddOnProvider, add
     if (networkIndex === undefined)
       throw new Error('All private networks of this machine are in use; widen PAAS_SUBNETS.')
     failpoint('add-on.before-network')
-    networks.push(await ensureAppNetwork(engine, config, { id: appId, networkIndex }))
+    const { own, link } = await ensureAppNetworks(engine, config, { id: appId, networkIndex })
+    networks.push(own, ...(link === undefined ? [] : [link]))
     failpoint('add-on.after-network')
   }
   const changed = await provider.ensureReady({ addOn, secrets: await readAddOnSecrets(db, addOn.id), networks })

@@ -7,7 +7,7 @@ import { createDocument, labelFilter, networkEndpoint, toContainer, toContainerD
 import { diskUseCall } from './disk-use.js'
 import { imageCalls } from './docker-images.js'
 import { attachTo, execIn, followContainerLogs, followEventsOnce, writeTo } from './docker-streams.js'
-import { type Engine, EngineError, type Network } from './engine.js'
+import { type Engine, EngineError, type Network, type NetworkSpec } from './engine.js'
 import { calling, engineError, settling, statusOf } from './engine-error.js'
 
 const runOutputLimit = 1024 * 1024
@@ -129,7 +129,7 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
       try {
         await docker.createNetwork({
           Name: spec.name,
-          Driver: 'bridge',
+          Driver: spec.parent === undefined ? 'bridge' : 'macvlan',
           CheckDuplicate: true,
           Internal: spec.internal ?? false,
           Labels: { ...spec.labels },
@@ -137,11 +137,7 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
             Driver: 'default',
             Config: [{ Subnet: spec.subnet, ...(spec.gateway ? { Gateway: spec.gateway } : {}) }],
           },
-          Options: {
-            'com.docker.network.bridge.enable_icc': String(spec.interContainer ?? true),
-            ...(spec.internal ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' } : {}),
-            ...(spec.bridgeName === undefined ? {} : { 'com.docker.network.bridge.name': spec.bridgeName }),
-          },
+          Options: networkOptions(spec),
         })
       } catch (error) {
         if (statusOf(error) !== 409) throw engineError(`creating network ${spec.name}`, error)
@@ -208,12 +204,22 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
   return engine
 }
 
+function networkOptions({ parent, internal, interContainer, bridgeName }: NetworkSpec): Record<string, string> {
+  if (parent !== undefined) return { parent, macvlan_mode: 'bridge' }
+  return {
+    'com.docker.network.bridge.enable_icc': String(interContainer ?? true),
+    ...(internal ? { 'com.docker.network.bridge.inhibit_ipv4': 'true' } : {}),
+    ...(bridgeName === undefined ? {} : { 'com.docker.network.bridge.name': bridgeName }),
+  }
+}
+
 function toNetwork(info: Docker.NetworkInspectInfo): Network {
   return {
     id: info.Id,
     name: info.Name,
     labels: info.Labels ?? {},
     subnet: info.IPAM?.Config?.[0]?.Subnet ?? '',
+    parent: info.Options?.parent,
     containers: Object.keys(info.Containers ?? {}),
   }
 }

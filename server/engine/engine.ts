@@ -151,6 +151,8 @@ export interface NetworkSpec {
   readonly interContainer?: boolean
   /** Name of the host's bridge interface, 15 characters at most. */
   readonly bridgeName?: string
+  /** An interface of the host: the network is of the kind macvlan and lies on it, instead of a bridge of its own. */
+  readonly parent?: string
 }
 
 export interface Network {
@@ -158,6 +160,8 @@ export interface Network {
   readonly name: string
   readonly labels: Labels
   readonly subnet: string
+  /** The interface that a macvlan network lies on. */
+  readonly parent: string | undefined
   /** Ids of the running containers joined to it. Empty in listings. */
   readonly containers: readonly string[]
 }

@@ -3,7 +3,7 @@
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { ensureAppNetwork } from '../../server/addons/app-network.js'
+import { appLinkName, appNetworkName, ensureAppNetworks } from '../../server/addons/app-network.js'
 import type { AddOn } from '../../server/model/add-on.js'
 import type { App } from '../../server/model/app.js'
 import { markAddOnDestroyed, removeAttachment } from '../../server/store/add-ons.js'
@@ -62,7 +62,7 @@ t.test('two apps attach; a third cannot reach it; detaching closes the path and 
   t.match(await guestProbe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' })
 
   const addresses = Object.values((await serverOf(addOn))?.addresses ?? {})
-  t.equal(addresses.length, 2)
+  t.equal(addresses.length, 4, 'on the network of each app, and on its link')
   for (const host of [addOn.name, ...addresses])
     t.match(await strangerProbe.psql(url.replace(addOn.name, host), 'SELECT 1'), { ok: false }, `a stranger at ${host}`)
 
@@ -97,8 +97,10 @@ t.test('a server that somebody removed, stopped or took off its network comes ba
   await intact('removed')
   await engine.stopContainer((await serverOf(addOn))?.id ?? '', 30)
   await intact('stopped')
-  await engine.disconnectNetwork(`pgloop-app-${owner.networkIndex}`, (await serverOf(addOn))?.id ?? '')
-  await intact('disconnected')
+  for (const nameOf of [appNetworkName, appLinkName]) {
+    await engine.disconnectNetwork(nameOf(world.config, owner.networkIndex ?? -1), (await serverOf(addOn))?.id ?? '')
+    await intact('disconnected')
+  }
   await engine.pauseContainer((await serverOf(addOn))?.id ?? '')
   await intact('paused')
 })
@@ -199,20 +201,22 @@ t.test(
     t.ok((await stat(data)).isDirectory())
     t.match(world.warnings.join(), new RegExp(id))
 
-    const network = `pgloop-app-${app.networkIndex}`
-    t.ok(await engine.findNetwork(network))
+    const networks = [appNetworkName, appLinkName].map((nameOf) => nameOf(world.config, app.networkIndex ?? -1))
+    for (const network of networks) t.ok(await engine.findNetwork(network), network)
     await db.query('DELETE FROM attachments WHERE app_id = $1', [app.id])
     await markAddOnDestroyed(db, brief.id)
     await markAppDestroyed(db, app.id)
     await removeApp(db, app.id)
     await loop.pass()
-    t.notOk(await engine.findNetwork(network))
+    for (const network of networks) t.notOk(await engine.findNetwork(network), network)
   },
 )
 
 t.test('a private network that an earlier app left is not given to the next one', async (t) => {
-  const first = await ensureAppNetwork(engine, world.config, { id: 'aaaa', networkIndex: 900 })
-  t.equal((await ensureAppNetwork(engine, world.config, { id: 'aaaa', networkIndex: 900 })).id, first.id)
+  const networksOf = async (id: string) =>
+    (await ensureAppNetworks(engine, world.config, { id, networkIndex: 900 })).own
+  const first = await networksOf('aaaa')
+  t.equal((await networksOf('aaaa')).id, first.id)
   const image = postgresImage
   const left = await engine.createContainer({
     name: 'pgloop-left',
@@ -224,11 +228,9 @@ t.test('a private network that an earlier app left is not given to the next one'
     ...probeRights,
   })
   await engine.startContainer(left)
-  await t.rejects(ensureAppNetwork(engine, world.config, { id: 'bbbb', networkIndex: 900 }))
+  await t.rejects(networksOf('bbbb'))
   await engine.removeContainer(left, { force: true })
-  const both = await Promise.all(
-    [1, 2].map(() => ensureAppNetwork(engine, world.config, { id: 'bbbb', networkIndex: 900 })),
-  )
+  const both = await Promise.all([1, 2].map(() => networksOf('bbbb')))
   t.equal(both[0]?.labels['paas.app'], 'bbbb')
   t.equal(both[0]?.id, both[1]?.id)
   t.not(both[0]?.id, first.id)

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test as Tap } from 'tap'
+import { appLinkName, appNetworkName } from '../../server/addons/app-network.js'
 import type { AddOn } from '../../server/model/add-on.js'
 import type { App } from '../../server/model/app.js'
 import { markAddOnDestroyed, removeAttachment } from '../../server/store/add-ons.js'
@@ -24,6 +25,7 @@ const acts = {
   spare: ['before-spare', 'spare-started', 'after-spare'],
   make: [
     'before-network',
+    'link-made',
     'after-network',
     'before-data',
     'after-data',
@@ -92,7 +94,8 @@ async function networksOf(addOn: AddOn): Promise<string[]> {
   return Object.keys((await serverOf(addOn))?.addresses ?? {}).sort()
 }
 
-const networkOf = (app: App) => `pgcrash-app-${app.networkIndex}`
+const joinedOf = (app: App) =>
+  [appNetworkName, appLinkName].map((nameOf) => nameOf(world.config, app.networkIndex ?? -1))
 
 /** One spare, complete; and nothing that makes spares. */
 async function sparesAreWhole(t: Tap): Promise<void> {
@@ -117,7 +120,7 @@ async function live(t: Tap, round: number): Promise<void> {
   }
   await act(acts.make[round])
   t.equal((await world.addOnNow(addOn.id))?.state, 'provisioned')
-  t.same(await networksOf(addOn), [networkOf(owner)])
+  t.same(await networksOf(addOn), joinedOf(owner))
   t.equal(
     await asTenant(addOn, "CREATE TABLE kept AS SELECT 7 AS i; SELECT i, current_setting('cluster_name') FROM kept"),
     `7|${addOn.name}`,
@@ -132,10 +135,10 @@ async function live(t: Tap, round: number): Promise<void> {
   if (round < acts.attach.length) {
     const attachment = await world.attach(addOn, guest)
     await act(acts.attach[round])
-    t.same(await networksOf(addOn), [networkOf(owner), networkOf(guest)].sort())
+    t.same(await networksOf(addOn), [...joinedOf(owner), ...joinedOf(guest)].sort())
     await removeAttachment(db, attachment)
     await act(acts.detach[round])
-    t.same(await networksOf(addOn), [networkOf(owner)])
+    t.same(await networksOf(addOn), joinedOf(owner))
     t.equal(await asTenant(addOn, 'SELECT i FROM kept'), '7')
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Test as Tap } from 'tap'
 import { setTimeout as delay } from 'node:timers/promises'
+import { appLinkName, appNetworkName } from '../../server/addons/app-network.js'
 import type { Database } from '../../server/store/database.js'
 import type { World } from '../support/world.js'
 import { type AppState, type PlatformState, readState, type ReleaseRow } from './platform-state.js'
@@ -212,19 +213,21 @@ function wrongImages(app: AppState, state: PlatformState): string[] {
   return differences(wanted, found, `${app.name}: image`)
 }
 
+/** The app's own, and the link it lies on, where this machine has links. */
+function networksOf({ config }: World, { networkIndex }: AppState): string[] {
+  return [appNetworkName, appLinkName].map((nameOf) => nameOf(config, networkIndex ?? -1))
+}
+
 function wrongNetworks(app: AppState, state: PlatformState, world: World): string[] {
   const own = state.networks.filter((n) => n.labels['paas.app'] === app.id).map((n) => n.name)
-  const name = `${world.config.instance}-app-${app.networkIndex}`
-  const needed = app.attached.length > 0 && !app.isDestroyed ? [name] : []
+  const needed = app.attached.length > 0 && !app.isDestroyed ? networksOf(world, app) : []
   return needed.length > 0 ? differences(needed, own, `${app.name}: network`) : []
 }
 
-function wrongAddOn(addOn: PlatformState['addOns'][number], state: PlatformState, { config }: World): string[] {
+function wrongAddOn(addOn: PlatformState['addOns'][number], state: PlatformState, world: World): string[] {
   if (addOn.state !== 'provisioned') return [`the add-on ${addOn.name} is ${addOn.state}`]
-  const server = state.containers.find((c) => c.name === `${config.instance}-pg-${addOn.id}`)
-  const wanted = state.apps
-    .filter((app) => app.attached.includes(addOn.id))
-    .map((app) => `${config.instance}-app-${app.networkIndex}`)
+  const server = state.containers.find((c) => c.name === `${world.config.instance}-pg-${addOn.id}`)
+  const wanted = state.apps.filter((app) => app.attached.includes(addOn.id)).flatMap((app) => networksOf(world, app))
   return [
     ...(server?.state === 'running' ? [] : [`the server of ${addOn.name} is ${server?.state ?? 'missing'}`]),
     ...differences(wanted, Object.keys(server?.addresses ?? {}), `${addOn.name}: network`),

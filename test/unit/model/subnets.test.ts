@@ -2,25 +2,26 @@ import fc from 'fast-check'
 import t from 'tap'
 import { subnetPlan } from '../../../server/model/subnets.js'
 
-t.test('a /12 has a /16 for dynos, one for builds, and 3584 private networks behind them', async (t) => {
-  const plan = subnetPlan('10.208.0.0/12')
-  t.equal(plan.dynos, '10.208.0.0/16')
-  t.equal(plan.builds, '10.209.0.0/16')
-  t.equal(plan.appNetwork(0), '10.210.0.0/24')
-  t.equal(plan.appNetwork(1), '10.210.1.0/24')
-  t.equal(plan.appNetwork(256), '10.211.0.0/24')
-  t.equal(plan.appNetworkCount, 3584)
-  t.equal(plan.appNetwork(3583), '10.223.255.0/24')
-})
-
-t.test('a whole /8 is used to its last /24', async (t) => {
-  const plan = subnetPlan('10.0.0.0/8')
-  t.equal(plan.appNetwork(plan.appNetworkCount - 1), '10.255.255.0/24')
-})
+t.test(
+  'a /12 has a /16 for dynos, one for builds, and 2048 private networks behind them, each with a link',
+  async (t) => {
+    const plan = subnetPlan('10.208.0.0/12')
+    t.equal(plan.dynos, '10.208.0.0/16')
+    t.equal(plan.builds, '10.209.0.0/16')
+    t.equal(plan.appNetwork(0), '10.210.0.0/24')
+    t.equal(plan.appNetwork(1), '10.210.1.0/24')
+    t.equal(plan.appNetwork(256), '10.211.0.0/24')
+    t.equal(plan.appNetworkCount, 2048)
+    t.equal(plan.appNetwork(2047), '10.217.255.0/24')
+    t.equal(plan.linkNetwork(0), '10.223.0.0/27')
+    t.equal(plan.linkNetwork(9), '10.223.1.32/27')
+    t.equal(plan.linkNetwork(2047), '10.223.255.224/27')
+  },
+)
 
 t.test('an index that has no network is refused', async (t) => {
   const plan = subnetPlan('10.208.0.0/12')
-  for (const index of [-1, 3584, 0.5, Number.NaN]) t.throws(() => plan.appNetwork(index), /There is no private network/)
+  for (const index of [-1, 2048, 0.5, Number.NaN]) t.throws(() => plan.appNetwork(index), /There is no private network/)
 })
 
 t.test('a range that is too small, malformed or off its border is refused with a sentence', async (t) => {
@@ -39,7 +40,8 @@ t.test('no two networks of a plan share an address', async (t) => {
       const sixteenOf = (cidr: string) => cidr.split('.').slice(0, 2).join('.')
       return (
         (i === j) === (plan.appNetwork(i) === plan.appNetwork(j)) &&
-        ![plan.dynos, plan.builds].map(sixteenOf).includes(sixteenOf(plan.appNetwork(i)))
+        (i === j) === (plan.linkNetwork(i) === plan.linkNetwork(j)) &&
+        ![plan.dynos, plan.builds, plan.linkNetwork(j)].map(sixteenOf).includes(sixteenOf(plan.appNetwork(i)))
       )
     }),
   )
