@@ -144,8 +144,9 @@ t.test("an app's image is removed: it goes on, says so, and the next push works"
 t.test('the data of a database is taken away: no empty one takes its place, and it can be put back', async (t) => {
   const [addOn] = await c.rows.query<{ id: string; name: string }>('SELECT id, name FROM add_ons')
   const data = path.join(c.world.config.dataDir, 'add-ons', addOn?.id ?? '', 'data')
-  await c.world.engine.removeContainer(part(`pg-${addOn?.id}`), { force: true })
+  // In this order, or its server may be there again before the data is gone.
   await rename(data, `${data}-elsewhere`)
+  await c.world.engine.removeContainer(part(`pg-${addOn?.id}`), { force: true })
   const shown = await until('paas addons to say so', async () => {
     const { output } = await c.world.paas(['addons', '-a', subject])
     return /is gone/.test(output) && output

@@ -243,11 +243,14 @@ t.test('five hundred clients that never finish their headers leave everybody els
   const statuses = new Set<number>()
   let left = slow.length
   const all = Promise.all(slow.map(({ closed }) => closed.then(() => left--)))
-  let asked = 0
-  for (; left > 0; asked++) statuses.add((await ask({ port, host: 'one.localhost' })).status)
+  let meanwhile = 0
+  while (left > 0) {
+    statuses.add((await ask({ port, host: 'one.localhost' })).status)
+    if (left > 0) meanwhile++
+  }
   await all
   t.strictSame([...statuses], [200], 'others are answered')
-  t.ok(asked > 0, `${asked} requests of others meanwhile`)
+  t.ok(meanwhile > 0, `${meanwhile} of them while slow ones were there`)
   t.strictSame([...new Set(ended)], ['HTTP/1.1 408'], 'a header a second at a time gains nobody more time')
   t.equal(ended.length, 500)
 })

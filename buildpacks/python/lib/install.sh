@@ -6,6 +6,8 @@
 
 readonly poetry_release=poetry==2.2.1 poetry_export_release=poetry-plugin-export==1.9.0 pipenv_release=pipenv==2025.0.4
 
+dividing=
+
 install_dependencies() {
   local facts="$installer $python_version $plain_pip${starter_packages[*]}" name
   # Settings that change what an index answers count as inputs; names only go into the log, values only into the digest.
@@ -225,17 +227,23 @@ finish_environment() {
   [[ -z $unpinned ]] || more+=",\"stale_at\":$((EPOCHSECONDS + 24 * 3600))"
   ((${#mention[@]} == 0)) || more+=',"editable":true'
   if [[ -z $source_reason$plain_pip && ! -f $BUILD_DIR/bin/post_compile ]] && ((${#mention[@]} == 0)); then
-    divide_environment
+    divide_environment &
+    dividing=$!
     more+=',"launch":false,"divided":true'
   fi
   describe_layer python "$environment_path" "$key" "$more"
 }
 
-# Each part of the environment is a layer; the whole of it is kept for the next build.
+# Each part of the environment is a layer; the whole of it is kept for the next build. Takes its time beside what follows.
 divide_environment() {
-  local part
   "$environment/bin/python" -I lib/parts.py "$environment" "$before" "$PAAS_LAYERS_DIR" \
     "${PAAS_STACK_ID:-} $HOSTTYPE $buildpack_version $python_version"
+}
+
+keep_unchanged_parts() {
+  local part
+  [[ -n $dividing ]] || return 0
+  wait "$dividing" || stop 'Internal error of the python buildpack: the environment could not be divided.' "$not_yours"
   for part in "$PAAS_LAYERS_DIR"/python-env-*.json; do
     part=${part##*/}
     keep_if_same "${part%.json}"
