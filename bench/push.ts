@@ -141,7 +141,6 @@ async function main(): Promise<void> {
         await subject.change(repo, `dependency${round}`)
         await pushed(world, subject, repo, `dependency${round}`, dependencies)
       }
-      await quiet(world)
       floor.push.push(await barePush(world, repos.get('bench-node') ?? '', bare))
       floor.start.push(await bareStart(world, image))
     }
@@ -175,15 +174,19 @@ async function imageOf(world: World, app: string): Promise<string> {
   return tag
 }
 
-/** Waits until the tidying of the push before is over: a second build room is ready and nothing drains. */
+/** The build room that the push before found ready. */
+let usedRoom = ''
+
+/** Waits until the tidying of the push before is over: another build room is ready, alone, and nothing drains. */
 async function quiet(world: World): Promise<void> {
-  await until(
+  usedRoom = await until(
     'a quiet platform',
     async () => {
       const all = await world.engine.listContainers({ 'paas.instance': world.config.instance })
-      const rooms = all.filter((c) => c.labels['paas.kind'] === 'build' && c.state === 'running')
+      const rooms = all.filter((c) => c.labels['paas.kind'] === 'build')
       const dynos = all.filter((c) => c.labels['paas.kind'] === 'dyno')
-      return rooms.length === 1 && dynos.length === subjects.length
+      const [ready] = rooms.filter((c) => c.state === 'running' && c.name !== usedRoom)
+      return rooms.length === 1 && dynos.length === subjects.length && ready?.name
     },
     60_000,
   )
