@@ -21,7 +21,7 @@ export interface BuildRoom {
   readonly id: string
   readonly container: string
   readonly dir: string
-  /** Ends the container at once, then removes it and the folders. */
+  /** Ends the container at once and removes it and the folders. Throws when the engine is away: it is asked again, then. */
   close(): Promise<void>
 }
 
@@ -44,10 +44,7 @@ export async function openRoom(options: RoomOptions): Promise<BuildRoom> {
   for (const name of ['tmp', 'layers']) await chown(path.join(dir, name), dynoUid, dynoUid)
   await chmod(path.join(dir, 'tmp'), 0o1777)
   failpoint('room.folders-made')
-  const close = (container: string) => async () => {
-    await engine.removeContainer(container, { force: true })
-    await rm(dir, { recursive: true, force: true })
-  }
+  const close = (container: string) => () => removeRoom(engine, container, dir)
   const name = `${config.instance}-build-${id}`
   try {
     const container = await engine.createContainer(roomSpec(options, name, dir))
@@ -58,6 +55,20 @@ export async function openRoom(options: RoomOptions): Promise<BuildRoom> {
   } catch (error) {
     await close(name)()
     throw error
+  }
+}
+
+const removeAgainMs = 5_000
+
+/** Throws when the engine could not remove the container now; it is asked again until it has. */
+async function removeRoom(engine: Engine, container: string, dir: string): Promise<void> {
+  try {
+    await engine.removeContainer(container, { force: true })
+  } catch (error) {
+    setTimeout(() => void removeRoom(engine, container, dir).catch(() => {}), removeAgainMs).unref()
+    throw error
+  } finally {
+    await rm(dir, { recursive: true, force: true })
   }
 }
 

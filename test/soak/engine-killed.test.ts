@@ -108,6 +108,11 @@ t.teardown(async () => {
     await c?.stop()
   } finally {
     await endEngine('SIGTERM').catch(() => {})
+    // An engine that was killed leaves mounts of its own folder to its successor, which doesn't know them.
+    const mounts = (await command('findmnt', '-rn', '-o', 'TARGET'))
+      .split('\n')
+      .filter((at) => at.startsWith(`${dir}/`))
+    for (const mount of mounts.reverse()) await command('umount', mount).catch(() => {})
     await command('ip', 'link', 'del', bridge).catch(() => {})
     await rm(dir, { recursive: true, force: true })
   }
