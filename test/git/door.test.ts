@@ -5,7 +5,7 @@
 import path from 'node:path'
 import t from 'tap'
 import { runCommand } from '../support/world.js'
-import { attack } from './door-attacks.js'
+import { attack, fetches } from './door-attacks.js'
 import { gitUid, openDoor, type PlatformDoor } from './door-world.js'
 import { below, gitWithInput } from './raw-git.js'
 
@@ -17,7 +17,7 @@ const limits = {
   PAAS_SOURCE_FILES: '1000',
   PAAS_PUSH_IDLE_TIMEOUT_MS: '4000',
   PAAS_PUSH_TIMEOUT_MS: '60000',
-  PAAS_FETCHES: '8',
+  PAAS_FETCHES: String(fetches),
   PAAS_WARM_BUILDS: '0',
 }
 
