@@ -48,6 +48,8 @@ t.test('dynos that take over each other’s addresses never answer for one anoth
         backends: dyno ? [backend] : [],
       }
     })
+  // A host that no table has named yet is nobody's: 404.
+  await publish(u.router, ...table())
   let probed = 0
   let served = 0
   const wrong: string[] = []
