@@ -3,14 +3,14 @@
  * a route out and without an address of the machine on it. Its name and subnet follow from the app's network index.
  *
  * Where the kernel can, it is a macvlan network: what goes from a dyno to a database is handed from one to the other, past
- * bridge and packet filter, which took an eighth of a database's throughput. Such a network lies on an interface that must be
+ * bridge and packet filter, which took a tenth and more of a database's throughput. Such a network lies on an interface that must be
  * up: the app's *link*, a bridge that only its add-ons join, for the sake of having something plugged in. (A dummy interface
  * would do, but not every kernel has those.) Elsewhere it is a bridge itself.
  */
-import { createHash } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../config.js'
 import type { Engine, Network, NetworkSpec } from '../engine/engine.js'
+import { bridgeNameOf } from '../engine/host-firewall.js'
 import { supportsMacvlan } from '../engine/macvlan.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { App } from '../model/app.js'
@@ -34,17 +34,21 @@ export function appLinkName(config: Pick<Config, 'instance'>, networkIndex: numb
   return `${appNetworkName(config, networkIndex)}-link`
 }
 
-/** Makes what is missing. Safe to call from several loops at once. Throws while another app's is still joined. */
+/**
+ * Makes what is missing; what is there already stays of its kind. Safe to call from several loops at once. Throws while
+ * something is joined to what another app has left. `canMacvlan` is told the link's bridge.
+ */
 export async function ensureAppNetworks(
   engine: Engine,
   config: NetworkConfig,
   app: Pick<App, 'id' | 'networkIndex'>,
+  canMacvlan = (bridge: string) => supportsMacvlan(config.instance, bridge),
 ): Promise<AppNetworks> {
   const index = app.networkIndex
   if (index === undefined) throw new Error(`app ${app.id} has no network index`)
   const plan = subnetPlan(config.subnets)
   const labels = { [labelNames.instance]: config.instance, [labelNames.kind]: 'network', [labelNames.app]: app.id }
-  const bridge = bridgeName(config.instance, index)
+  const bridge = bridgeNameOf(config.instance, `a${index}`)
   const link: NetworkSpec = {
     name: appLinkName(config, index),
     labels,
@@ -56,11 +60,12 @@ export async function ensureAppNetworks(
   const own = { name: appNetworkName(config, index), labels, subnet: plan.appNetwork(index), internal: true }
   const ensure = (spec: NetworkSpec) => ensureNetworkOf(engine, app.id, spec)
   const found = await engine.findNetwork(own.name)
-  if (found && !found.parent && isOf(found, app.id, own)) return { own: found, link: undefined }
+  const ours = found && isOf(found, app.id, own) ? found : undefined
+  if (ours && ours.parent === undefined) return { own: ours, link: undefined }
   const linked = await ensure(link)
   failpoint('add-on.link-made')
-  if (await supportsMacvlan(config.instance, bridge))
-    return { own: await ensure({ ...own, parent: bridge }), link: linked }
+  if (ours || (await canMacvlan(bridge)))
+    return { own: ours ?? (await ensure({ ...own, parent: bridge })), link: linked }
   await engine.removeNetwork(linked.id)
   return { own: await ensure({ ...own, interContainer: true, bridgeName: bridge }), link: undefined }
 }
@@ -100,9 +105,4 @@ async function madeMeanwhile(engine: Engine, name: string): Promise<Network | un
     await delay(50)
   }
   return undefined
-}
-
-/** At most 15 characters, and different between two platforms on one machine. */
-function bridgeName(instance: string, index: number): string {
-  return `p${createHash('sha256').update(instance).digest('hex').slice(0, 6)}a${index}`
 }

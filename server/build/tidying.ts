@@ -22,14 +22,11 @@ export class Tidying {
       begin = resolve
     })
     const timer = setTimeout(begin, this.#delayMs)
-    const pending = {
-      begin,
-      done: begun
-        .then(() => clearTimeout(timer))
-        .then(task)
-        .finally(() => this.#pending.get(key) === pending && this.#pending.delete(key)),
-    }
-    this.#pending.set(key, pending)
+    const done = begun
+      .then(() => clearTimeout(timer))
+      .then(task)
+      .finally(() => this.#pending.delete(key))
+    this.#pending.set(key, { begin, done })
   }
 
   /** Resolves when nothing is left to do for the key. */

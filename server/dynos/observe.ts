@@ -168,7 +168,8 @@ export function createObserver(options: ObserveOptions): Observer {
       return { dynos, oneOffs, releaseCommands, publishedRoutes: routes.published(appId) }
     },
     forgetLimits: (containerId) => void details.delete(containerId),
-    noteDeath: (containerId) => void died.add(containerId),
+    // Of one that was never looked at, nothing outdated is remembered.
+    noteDeath: (containerId) => void (details.has(containerId) && died.add(containerId)),
     async appsWithContainers() {
       const all = await engine.listContainers({ [labelNames.instance]: options.instance, [labelNames.app]: '' })
       return [...new Set(all.map((c) => c.labels[labelNames.app] ?? ''))].filter((id) => id !== '')

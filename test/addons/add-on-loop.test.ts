@@ -237,6 +237,25 @@ t.test('a private network that an earlier app left is not given to the next one'
   t.equal(both[0]?.subnet, '10.133.132.0/24')
 })
 
+t.test(
+  'where the kernel has no macvlan, and wherever one is there already, the private network is a bridge',
+  async (t) => {
+    const app = { id: 'cccc', networkIndex: 901 }
+    const made = await ensureAppNetworks(engine, world.config, app, async () => false)
+    t.match(made, { own: { subnet: '10.133.133.0/24', parent: undefined }, link: undefined })
+    t.notOk(await engine.findNetwork(appLinkName(world.config, 901)), 'no link is left')
+    const again = await ensureAppNetworks(engine, world.config, app, async () => true)
+    t.same(again, { own: made.own, link: undefined }, 'it stays what it is')
+  },
+)
+
+t.test('one that lies on its link stays so, whatever a later look at the kernel says', async (t) => {
+  const app = { id: 'dddd', networkIndex: 902 }
+  const made = await ensureAppNetworks(engine, world.config, app)
+  t.type(made.own.parent, 'string')
+  t.same(await ensureAppNetworks(engine, world.config, app, async () => false), made)
+})
+
 t.test('started, it passes when nudged and by itself, and stop ends it', async () => {
   const running = world.makeLoop()
   running.start()

@@ -5,9 +5,11 @@
 What belongs to no distribution (the virtual environment itself), and pip, is the part `base`, at the bottom. Upon it each
 large distribution is a part of its own, the largest lowest: a layer takes those above it along, and large ones change
 seldom. All others together are the part `rest`, uppermost. So which parts there are, what is in them and how they lie
-follows from what is installed alone, never from how it came to be. A part's key covers the facts (stack, Python) and the digests that its distributions' RECORDs hold; of `base`
-it covers the files' content. PREVIOUS is the environment this one was made from, or empty: then the bytecode of what
-changed is compiled here. For each part OUT gets `python-env-NAME.json` and the list of its files, `python-env-NAME.list`.
+follows from what is installed alone, never from how it came to be.
+
+A part's key covers the facts (stack, Python) and the digests that its distributions' RECORDs hold; of `base` it covers the
+files' content. PREVIOUS is the environment this one was made from, and the bytecode of what changed since is compiled here;
+or it is empty. For each part OUT gets `python-env-NAME.json` and the list of its files, `python-env-NAME.list`.
 """
 
 import compileall

@@ -2,9 +2,9 @@
 #
 # A layer is a tree of an official buildpack that changes less often than the source (a runtime, the installed
 # dependencies), described by $PAAS_LAYERS_DIR/<name>.json. One that the previous build had under the same key, upon the
-# same layers, is only named: engines know a layer by what it lies on. The others are sent, and so is the app:
-# everything in the build folder that no layer holds. Names in the tars
-# are those in the image (app/…), entries sorted, owner and times fixed, so that equal trees are equal bytes.
+# same layers, is only named: engines know a layer by what it lies on. The others are sent, and so is the app: everything in
+# the build folder that no layer holds. Names in the tars are those in the image (app/…), entries sorted, owner and times
+# fixed, so that equal trees are equal bytes.
 
 export_result() {
   local -a rows=() tars=() app_options=()
