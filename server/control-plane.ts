@@ -18,7 +18,7 @@ import { createBootChecks } from './dynos/boot-check.js'
 import type { LoopContext } from './dynos/loop-context.js'
 import { createReconciler, type Reconciler } from './dynos/reconciler.js'
 import { createRoutePublisher } from './dynos/route-publisher.js'
-import { pruneImages, sweepImages } from './dynos/prune-images.js'
+import { createImageKeeper } from './dynos/image-keeper.js'
 import { createUsageWatch } from './dynos/usage-watch.js'
 import { createDockerEngine } from './engine/docker-engine.js'
 import type { Engine } from './engine/engine.js'
@@ -111,6 +111,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     releaseNews,
     nudge: (appId) => reconciler?.nudge(appId),
     nudgeAddOns: () => addOns.nudge(),
+    nudgeImages: () => images.nudge(),
     appLog: (appId, line) => hub.append(appId, { at: new Date().toISOString(), ...line }),
   }
   const addOns = createAddOnLoop({
@@ -194,7 +195,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await endAbandonedBuilds(db)
   const settleRefs = (appId?: string) => settleDeployedRefs({ db, repositories: repos, log }, appId)
   await settleRefs()
-  await sweepImages({ db, config, log, listTags: engine.listTags, removeImage: builder.removeImage })
+  const images = createImageKeeper({ db, config, log, listTags: engine.listTags, removeImage: builder.removeImage })
 
   const git = await startGitDoor({ platform, repositories: repos, readAlong: buildOutput.begin, settleRefs })
 
@@ -241,7 +242,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     }
   }
   const housekeeping = [
-    setInterval(() => void pruneImages({ db, config, log, removeImage: builder.removeImage }), 10 * 60_000),
     setInterval(() => void compactRepositories(), 30 * 60_000),
     // Other tools of the machine may have reset its rules.
     setInterval(() => void closeHost(), 60_000),
@@ -260,6 +260,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       await loop.stop()
       await addOns.stop()
       await builder.close()
+      await images.stop()
       ending.abort()
       await Promise.all([following, keeping])
       await output.stopAll()

@@ -26,6 +26,8 @@ export interface Platform {
   nudge(appId: string): void
   /** Asks the add-on loop to look soon. */
   nudgeAddOns(): void
+  /** Asks for a look at the images soon: a build came to nothing after it may have made one. */
+  nudgeImages(): void
   /** Adds a line of the platform's own to an app's log: `heroku[web.1]`, `app[api]`. */
   appLog(appId: string, line: { readonly source: 'app' | 'heroku'; readonly dyno: string; readonly text: string }): void
 }

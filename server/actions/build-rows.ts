@@ -16,7 +16,8 @@ export async function beginBuild(
 ): Promise<string | undefined> {
   try {
     // Pushes to an app come one at a time, so whatever is pending here is a push whose end could not be written.
-    await endAbandonedBuilds(platform.db, push.app.id)
+    const abandoned = await endAbandonedBuilds(platform.db, push.app.id)
+    if (abandoned.length > 0) platform.nudgeImages()
     const build = await insertBuild(platform.db, {
       appId: push.app.id,
       accountId: push.account.id,
@@ -63,5 +64,6 @@ export async function abandon(
     output: told.join(''),
     failure: 'the platform failed; its log says more',
   }).catch(() => {})
+  platform.nudgeImages()
   return error
 }

@@ -77,6 +77,7 @@ export async function pushSource(platform: Platform, push: Push): Promise<boolea
     ...(failure === undefined ? {} : { failure }),
   })
   failpoint('push.build-finished')
+  if (status === 'failed') platform.nudgeImages()
   if (failure !== undefined && status === 'succeeded') write(' !     It had gone live by then, so the push stands.\n')
   if (release?.status !== status) platform.nudge(push.app.id)
   return status === 'succeeded'

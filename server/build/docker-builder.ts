@@ -11,6 +11,7 @@ import type { Logger } from '../lib/logger.js'
 import { createQueue } from '../lib/queue.js'
 import { spreadFolder } from '../lib/spread-folder.js'
 import { labelNames } from '../model/labels.js'
+import { slugImageReference } from '../model/slug.js'
 import { appCache, type LayerRecord } from './app-cache.js'
 import type { ResultHeader } from './build-result.js'
 import { type BuildRoom, createRoomPool, roomsDir } from './build-room.js'
@@ -78,7 +79,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       request.timeline.mark('buildpacks')
       const layers = collectLayers(outcome.header, outcome.files, previous)
       failpoint('build.before-image')
-      const reference = `${config.instance}/app-${request.app.id}:${request.buildId}`
+      const reference = slugImageReference(config.instance, request.app.id, request.buildId)
       const fileOf = (layer: LayerRecord) =>
         outcome.files.layers.get(layer.name)?.file ?? (wholeArchives ? cache.tarOf(layer.name) : undefined)
       const parts = layers.filter((l) => l.isLaunch).map((l): ImageLayer => ({ diffId: l.diffId, file: fileOf(l) }))

@@ -18,3 +18,7 @@ export interface Slug {
   readonly stack: string
   readonly createdAt: Date
 }
+
+/** The name under which the engine keeps what a build made. */
+export const slugImageReference = (instance: string, appId: string, buildId: string): string =>
+  `${instance}/app-${appId}:${buildId}`

@@ -151,18 +151,24 @@ async function agreedStatus(
   return 'failed'
 }
 
+/** Of one app or of all. */
+export async function listPendingBuilds(db: Queryable, appId?: string): Promise<{ id: string; appId: string }[]> {
+  const rows = await db.query<{ id: string; app_id: string }>(
+    "SELECT id, app_id FROM builds WHERE status = 'pending' AND ($1::uuid IS NULL OR app_id = $1)",
+    [appId ?? null],
+  )
+  return rows.map((row) => ({ id: row.id, appId: row.app_id }))
+}
+
 /**
  * Builds that are pending although nobody is at them any more, of one app or of all. At start that is every pending one;
  * later, those whose end could not be written.
  */
 export async function endAbandonedBuilds(db: Database, appId?: string): Promise<Build[]> {
-  const pending = await db.query<{ id: string; app_id: string }>(
-    "SELECT id, app_id FROM builds WHERE status = 'pending' AND ($1::uuid IS NULL OR app_id = $1)",
-    [appId ?? null],
-  )
+  const pending = await listPendingBuilds(db, appId)
   for (const { id } of pending)
     await endBuild(db, id, { status: 'failed', output: '', failure: 'the platform restarted; push again' })
-  const builds = await Promise.all(pending.map((row) => findBuild(db, row.app_id, row.id)))
+  const builds = await Promise.all(pending.map((build) => findBuild(db, build.appId, build.id)))
   return builds.filter((b): b is Build => b !== undefined)
 }
 

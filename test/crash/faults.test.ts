@@ -54,6 +54,26 @@ t.test('the database dies in the middle of a push', async (t) => {
   await nextPushWorks(t, c)
 })
 
+t.test('the database dies when an image is made and its release is not', async (t) => {
+  const { engine, config } = c.world
+  const images = async () => (await engine.listTags(`${config.instance}/app-${await c.idOf(subject)}`)).length
+  const before = await images()
+  await c.change(c.repo, 'An image for nothing')
+  const pushing = c.world.push(c.repo)
+  await until('the build', async () => (await c.rows.query("SELECT 1 FROM builds WHERE status = 'pending'")).length > 0)
+  await c.rows
+    .transaction(async (tx) => {
+      await tx.query('LOCK TABLE slugs IN SHARE ROW EXCLUSIVE MODE')
+      await until('the image', async () => (await images()) > before)
+      await murder(part('database'))
+    })
+    .catch(() => {})
+  t.not((await pushing).code, 0)
+  await holds(t, c, 'everything holds, and the image is gone')
+  t.equal(await images(), before)
+  await nextPushWorks(t, c)
+})
+
 t.test('the database dies among many changes; what was acknowledged is there, once', async (t) => {
   const names = Array.from({ length: 30 }, (_, i) => `ACK_${i}`)
   const acknowledged = new Set<string>()

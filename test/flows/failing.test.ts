@@ -101,6 +101,18 @@ t.test('a bad Procfile line is named, and a good push afterwards is live', async
   t.match((await world.get(app)).body, /Directory listing|Procfile/)
 })
 
+t.test('a push that is refused after its image was made leaves no image', async (t) => {
+  const images = async () => (await world.engine.listTags(`${world.config.instance}/app-*`)).sort()
+  const before = await images()
+  await replaceTree('procfile')
+  await writeFile(path.join(repo, 'Procfile'), 'release: true\n')
+  await world.commitAll(repo, 'Only a release command')
+  const pushed = await world.push(repo)
+  t.not(pushed.code, 0)
+  t.match(pushed.output, /No process types were found/)
+  await until('the image to be gone', async () => (await images()).join() === before.join())
+})
+
 /** A file server that is asked these health checks. */
 async function becomeChecked(web: readonly object[]): Promise<void> {
   await replaceTree('procfile')

@@ -1,0 +1,88 @@
+/**
+ * Keeps the images that rows name, and no others. Two kinds are one too many: of releases too old to be rolled back to, and
+ * of builds that came to nothing after their image was made (refused afterwards, cancelled, cut off by an outage or a death).
+ */
+import type { Config } from '../config.js'
+import type { Logger } from '../lib/logger.js'
+import { slugImageReference } from '../model/slug.js'
+import { listAppIds } from '../store/apps.js'
+import { listPendingBuilds } from '../store/builds.js'
+import type { Database } from '../store/database.js'
+import { listImageReferences, listPrunableSlugs, markSlugPruned } from '../store/releases.js'
+
+export interface ImageKeeperContext {
+  readonly db: Database
+  readonly config: Config
+  readonly log: Logger
+  listTags(repository: string): Promise<string[]>
+  removeImage(reference: string): Promise<void>
+}
+
+export interface ImageKeeper {
+  /** Asks for a look soon: a build has come to nothing. */
+  nudge(): void
+  /** Resolves after the look that is under way; none follows. */
+  stop(): Promise<void>
+}
+
+const lookEveryMs = 10 * 60_000
+
+/** Looks at once, then when nudged and now and then; after a look that failed again soon, then ever more rarely. */
+export function createImageKeeper(context: ImageKeeperContext): ImageKeeper {
+  let timer: NodeJS.Timeout | undefined
+  let looking: Promise<void> | undefined
+  let askedAgain = false
+  let failures = 0
+  let stopped = false
+
+  const lookIn = (ms: number) => {
+    clearTimeout(timer)
+    if (!stopped) timer = setTimeout(look, ms)
+  }
+  const look = () => {
+    if (looking !== undefined) {
+      askedAgain = true
+      return
+    }
+    askedAgain = false
+    looking = keepImages(context)
+      .then(
+        () => {
+          failures = 0
+        },
+        (err: unknown) => {
+          failures++
+          context.log.warn({ err }, 'images that no release needs could not be removed; trying again')
+        },
+      )
+      .then(() => {
+        looking = undefined
+        if (failures > 0) lookIn(Math.min(context.config.dynos.passIntervalMs * 2 ** (failures - 1), lookEveryMs))
+        else lookIn(askedAgain ? 0 : lookEveryMs)
+      })
+  }
+  look()
+  return {
+    nudge: () => {
+      if (!stopped) look()
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+    },
+  }
+}
+
+async function keepImages({ db, config, listTags, removeImage }: ImageKeeperContext): Promise<void> {
+  // The row first: a rollback that comes meanwhile is refused rather than failed.
+  for (const appId of await listAppIds(db))
+    for (const slug of await listPrunableSlugs(db, appId, config.dynos.keepReleases)) await markSlugPruned(db, slug.id)
+
+  // In this order: what is built meanwhile was not there yet, or is pending, or has its slug.
+  const tags = await listTags(`${config.instance}/app-*`)
+  const pending = await listPendingBuilds(db)
+  const wanted = new Set(await listImageReferences(db))
+  for (const build of pending) wanted.add(slugImageReference(config.instance, build.appId, build.id))
+  for (const tag of tags) if (!wanted.has(tag)) await removeImage(tag)
+}
