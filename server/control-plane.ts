@@ -128,6 +128,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     engine,
     hub,
     log,
+    linesPerSecond: config.logs.linesPerSecond,
     onLine: (container, line) => releaseLines.get(container.id)?.(line.text),
   })
   const releaseLines = new Map<string, (text: string) => void>()

@@ -26,6 +26,7 @@ export interface ImageKeeper {
 }
 
 const lookEveryMs = 10 * 60_000
+const firstRetryMs = 1_000
 
 /** Looks at once, then when nudged and now and then; after a look that failed again soon, then ever more rarely. */
 export function createImageKeeper(context: ImageKeeperContext): ImageKeeper {
@@ -57,7 +58,7 @@ export function createImageKeeper(context: ImageKeeperContext): ImageKeeper {
       )
       .then(() => {
         looking = undefined
-        if (failures > 0) lookIn(Math.min(context.config.dynos.passIntervalMs * 2 ** (failures - 1), lookEveryMs))
+        if (failures > 0) lookIn(Math.min(firstRetryMs * 2 ** (failures - 1), lookEveryMs))
         else lookIn(askedAgain ? 0 : lookEveryMs)
       })
   }

@@ -3,7 +3,7 @@
  *
  * A line is in exactly one place, which is what makes a read exact: in the files up to the length their snapshot says, in
  * `#writing` from `#written` on, or in `#pending`. Nothing here throws at the writer: what can't be kept is counted, and one
- * line (L10) says how many are missing as soon as there is room for it.
+ * line (L10) says how many are missing, or how many at least, as soon as there is room for it.
  */
 import { type Cursors, createCursors } from './cursors.js'
 import { createLineBudget } from './line-budget.js'
@@ -61,7 +61,7 @@ export class AppLog {
   #written = 0
   #writingDone: Promise<void> | undefined
   #failing = false
-  #dropped: { count: number; readonly since: string } | undefined
+  #dropped: { count: number; readonly since: string; isLeast: boolean } | undefined
   #markerTimer: NodeJS.Timeout | undefined
   #closed = false
   #lastWriteAt = 0
@@ -101,9 +101,16 @@ export class AppLog {
     for (const tail of this.#tails) if (matchesFilter(line, tail.filter)) show(tail, line)
   }
 
+  /** Takes note of at least one line that never came here. */
+  skip(): void {
+    if (this.#closed) return
+    this.#drop(1, this.#now())
+    if (this.#dropped) this.#dropped.isLeast = true
+  }
+
   #drop(count: number, since: string): void {
     if (this.#dropped) this.#dropped.count += count
-    else this.#dropped = { count, since }
+    else this.#dropped = { count, since, isLeast: false }
     // While the files can't be written, a timer could only add to what is lost; the next good write sets it.
     if (!this.#failing) this.#markerTimer ??= setTimeout(this.#markDropped, markerDelayMs).unref()
   }
@@ -112,9 +119,9 @@ export class AppLog {
     clearTimeout(this.#markerTimer)
     this.#markerTimer = undefined
     if (!this.#dropped || this.#failing || this.#closed) return
-    const { count, since } = this.#dropped
+    const { count, since, isLeast } = this.#dropped
     this.#dropped = undefined
-    const text = `Error L10 (output buffer overflow): ${count} messages dropped since ${renderSecond(since)}`
+    const text = `Error L10 (output buffer overflow): ${count}${isLeast ? ' or more' : ''} messages dropped since ${renderSecond(since)}`
     this.#keep(logplexLine(this.#now(), text))
   }
 

@@ -5,6 +5,9 @@
  * reads on from the last line it has; when the container has ended, it reads once more, without following, for what the
  * stream may have left out, and stops. A control plane that starts finds its place by the hub's cursor. The engine keeps a
  * dyno's lines while nobody reads, within the size of its own log.
+ *
+ * A container that floods its log is not followed meanwhile: passing on its lines one by one takes the engine and us a
+ * processor and more, outside of any limit of the container's, only to drop them. Its newest lines are read now and then.
  */
 import { type Container, type ContainerDetail, type ContainerLine, type Engine, EngineError } from '../engine/engine.js'
 import type { LogHub } from './hub.js'
@@ -18,6 +21,10 @@ const endedRemembered = 1_000
 const overlapSeconds = 1
 /** Our clock tells milliseconds, the engine's nanoseconds. */
 const clockSlackMs = 2
+const firstFloodPauseMs = 1_000
+const lastFloodPauseMs = 4_000
+/** Only what is printed now is a flood; a backlog may have been written at any pace. */
+const floodRecentMs = 5_000
 
 export interface FollowedContainer {
   /** The engine's full id. */
@@ -29,7 +36,9 @@ export interface FollowedContainer {
 
 export interface LogFollowerOptions {
   readonly engine: Pick<Engine, 'followLogs' | 'findContainer'>
-  readonly hub: Pick<LogHub, 'append' | 'cursor'>
+  readonly hub: Pick<LogHub, 'append' | 'cursor' | 'skip'>
+  /** A container that prints twice as many within a second floods. */
+  readonly linesPerSecond: number
   /** Sees each line as it goes to the hub. */
   readonly onLine?: (container: FollowedContainer, line: LogLine) => void
   readonly log: { warn(details: object, message: string): void }
@@ -54,10 +63,14 @@ type Position = Record<ContainerLine['stream'], string | undefined>
 interface Followed {
   readonly container: FollowedContainer
   readonly stop: AbortController
+  /** Cuts a pause short: the container has ended. */
+  hurry: AbortController
   /** Settles when the container has ended and all of it is read. */
   done: Promise<void>
   hasEnded: boolean
   position: Position | undefined
+  /** How often in a row it was found to flood; 0 when it doesn't. */
+  floods: number
   /** Start of the run that has been read to its end. */
   endedRun: number | undefined
 }
@@ -95,9 +108,11 @@ export function createLogFollower(options: LogFollowerOptions): LogFollower {
       const entry = {
         container,
         stop,
+        hurry: new AbortController(),
         done: Promise.resolve(),
         hasEnded: false,
         position: undefined,
+        floods: 0,
         endedRun: undefined,
       }
       followed.set(container.id, entry)
@@ -106,6 +121,8 @@ export function createLogFollower(options: LogFollowerOptions): LogFollower {
     async drained(containerId) {
       const entry = followed.get(containerId)
       if (!entry) return
+      entry.hurry.abort()
+      entry.hurry = new AbortController()
       const deadline = new AbortController()
       await Promise.race([entry.done, pause(drainDeadlineMs, deadline.signal)])
       deadline.abort()
@@ -136,13 +153,14 @@ async function readToEnd(options: LogFollowerOptions, entry: Followed): Promise<
         const found = await options.engine.findContainer(container.id)
         if (!found || isRead(found)) return
       }
-      if (await readOnce(options, entry, true)) attempt = 0
+      if (await (entry.floods > 0 ? readFlood(options, entry) : readOnce(options, entry, { follow: true }))) attempt = 0
       if (stop.signal.aborted) return
       const found = await options.engine.findContainer(container.id)
       if (!found) return
       if (hasEnded(found)) {
         // The followed stream of a container that ends may lack its last lines.
-        await readOnce(options, entry, false)
+        if (entry.floods > 0) await readFlood(options, entry)
+        else await readOnce(options, entry, { follow: false })
         entry.endedRun = runOf(found)
         return
       }
@@ -152,7 +170,9 @@ async function readToEnd(options: LogFollowerOptions, entry: Followed): Promise<
         options.log.warn({ err: error, container: container.id, dyno: container.dyno }, 'a dyno log cannot be read yet')
       hasWarned = true
     }
-    await pause(Math.min(lastRetryMs, firstRetryMs * 2 ** attempt), stop.signal)
+    const [first, last, times] =
+      entry.floods > 0 ? [firstFloodPauseMs, lastFloodPauseMs, entry.floods - 1] : [firstRetryMs, lastRetryMs, attempt]
+    await pause(Math.min(last, first * 2 ** times), AbortSignal.any([stop.signal, entry.hurry.signal]))
   }
 }
 
@@ -164,8 +184,12 @@ function hasEnded(container: Container): boolean {
   return container.state === 'exited' || container.state === 'dead' || container.state === 'removing'
 }
 
-/** Reads until the stream ends; true when it brought anything. */
-async function readOnce({ engine, hub, onLine, log }: LogFollowerOptions, entry: Followed, follow: boolean) {
+/** Reads until the stream ends, or until the container is found to flood; returns how many lines it brought. */
+async function readOnce(
+  { engine, hub, onLine, log, linesPerSecond }: LogFollowerOptions,
+  entry: Followed,
+  wanted: { readonly follow: boolean; readonly tail?: number },
+): Promise<number> {
   const { container, stop } = entry
   const shortId = container.id.slice(0, 12)
   if (!entry.position) {
@@ -174,11 +198,13 @@ async function readOnce({ engine, hub, onLine, log }: LogFollowerOptions, entry:
   }
   const { position } = entry
   const since = sinceOf(position)
-  let hasLines = false
+  const flood = new AbortController()
+  const isFlood = createFloodGauge(2 * linesPerSecond)
+  let lines = 0
   const take = (line: ContainerLine) => {
-    if (stop.signal.aborted || isKnown(line, position)) return
+    if (stop.signal.aborted || flood.signal.aborted || isKnown(line, position)) return
     position[line.stream] = line.at
-    hasLines = true
+    lines += 1
     const kept = { at: line.at, source: container.source, dyno: container.dyno, container: shortId, text: line.text }
     hub.append(container.appId, kept)
     try {
@@ -186,9 +212,38 @@ async function readOnce({ engine, hub, onLine, log }: LogFollowerOptions, entry:
     } catch (error) {
       log.warn({ err: error, container: container.id }, 'a dyno log line was not taken')
     }
+    if (wanted.follow && isFlood(line.at)) {
+      entry.floods = 1
+      flood.abort()
+    }
   }
-  await engine.followLogs(container.id, { follow, ...(since ? { since } : {}) }, take, stop.signal)
-  return hasLines
+  const ended = AbortSignal.any([stop.signal, flood.signal])
+  await engine.followLogs(container.id, { ...wanted, ...(since ? { since } : {}) }, take, ended)
+  return lines
+}
+
+/** The newest lines of a container that floods; when none are left out the flood is over. */
+async function readFlood(options: LogFollowerOptions, entry: Followed): Promise<number> {
+  const tail = options.linesPerSecond
+  const lines = await readOnce(options, entry, { follow: false, tail })
+  entry.floods = lines >= tail ? entry.floods + 1 : 0
+  if (entry.floods > 0) options.hub.skip(entry.container.appId)
+  return lines
+}
+
+/** Says of each line whether it is one too many of its second, and of a second that has just been. */
+function createFloodGauge(linesMax: number): (at: string) => boolean {
+  let second = ''
+  let lines = 0
+  return (at) => {
+    const of = at.slice(0, 19)
+    if (of !== second) {
+      second = of
+      lines = 0
+    }
+    lines += 1
+    return lines > linesMax && compareTimestamps(at, timestampOf(Date.now() - floodRecentMs)) > 0
+  }
 }
 
 /**

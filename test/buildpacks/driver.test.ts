@@ -5,28 +5,22 @@ import path from 'node:path'
 import t from 'tap'
 import { type HttpsHost, startHttpsHost } from './https-host.js'
 import { entries } from './result.js'
-import { fixtures, ScratchApp, type Source } from './sandbox.js'
+import { fixtures, scratchApps, type Source } from './sandbox.js'
 import { run } from './shell.js'
 
 t.setTimeout(300_000)
 
 const folder = mkdtempSync(path.join(tmpdir(), 'buildpacks-host-'))
 let host: HttpsHost
-const apps: ScratchApp[] = []
 t.before(async () => {
   host = await startHttpsHost(folder)
 })
 t.teardown(async () => {
-  for (const app of apps) await app.close()
   await host.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
-function scratchApp(): ScratchApp {
-  const app = new ScratchApp()
-  apps.push(app)
-  return app
-}
+const scratchApp = scratchApps(t)
 
 /** Writes a buildpack's scripts, packs them, and returns the address of the archive. */
 async function publish(name: string, scripts: Record<string, string>): Promise<string> {

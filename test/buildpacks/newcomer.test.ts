@@ -1,20 +1,11 @@
 // Django projects whose author has never deployed one: as startproject and the tutorial leave them, without a list of
 // packages, a server or a database. They run, or the push says what they lack in words that fit the project.
 import t from 'tap'
-import { ScratchApp } from './sandbox.js'
+import { scratchApps } from './sandbox.js'
 
 t.setTimeout(600_000)
 
-const apps: ScratchApp[] = []
-t.teardown(async () => {
-  for (const app of apps) await app.close()
-})
-
-function scratchApp(): ScratchApp {
-  const app = new ScratchApp()
-  apps.push(app)
-  return app
-}
+const scratchApp = scratchApps(t)
 
 /** The tutorial's first parts in a few files, with startproject's settings as far as they matter. */
 const tutorial: Record<string, string> = {

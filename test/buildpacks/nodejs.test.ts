@@ -2,20 +2,11 @@
 import path from 'node:path'
 import t from 'tap'
 import { entries } from './result.js'
-import { fixtures, ScratchApp } from './sandbox.js'
+import { fixtures, scratchApps } from './sandbox.js'
 
 t.setTimeout(600_000)
 
-const apps: ScratchApp[] = []
-t.teardown(async () => {
-  for (const app of apps) await app.close()
-})
-
-function scratchApp(): ScratchApp {
-  const app = new ScratchApp()
-  apps.push(app)
-  return app
-}
+const scratchApp = scratchApps(t)
 
 const ms = 'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA=='
 

@@ -75,3 +75,8 @@ export async function entries(tar: Buffer | undefined): Promise<Map<string, Entr
   }
   return found
 }
+
+/** The layers that Python's environment is divided into. */
+export function partsOf(header: Header | undefined): Layer[] {
+  return (header?.layers ?? []).filter((layer) => layer.name.startsWith('python-env-'))
+}

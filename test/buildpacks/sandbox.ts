@@ -246,3 +246,16 @@ async function sendTar(folder: string, part: string, to: NodeJS.WritableStream):
   })
   for await (const chunk of tar.stdout) if (!to.write(chunk)) await new Promise((resolve) => to.once('drain', resolve))
 }
+
+/** Makes apps that are closed when the file's tests have ended. */
+export function scratchApps(t: { teardown(end: () => Promise<void>): unknown }): () => ScratchApp {
+  const apps: ScratchApp[] = []
+  t.teardown(async () => {
+    for (const app of apps) await app.close()
+  })
+  return () => {
+    const app = new ScratchApp()
+    apps.push(app)
+    return app
+  }
+}

@@ -3,20 +3,11 @@ import { connect } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
 import type { Dyno } from './dyno.js'
-import { fixtures, ScratchApp } from './sandbox.js'
+import { fixtures, scratchApps } from './sandbox.js'
 
 t.setTimeout(300_000)
 
-const apps: ScratchApp[] = []
-t.teardown(async () => {
-  for (const app of apps) await app.close()
-})
-
-function scratchApp(): ScratchApp {
-  const app = new ScratchApp()
-  apps.push(app)
-  return app
-}
+const scratchApp = scratchApps(t)
 
 const server = 'python3 -I /app/.heroku/static/server.py'
 

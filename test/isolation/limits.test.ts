@@ -107,9 +107,14 @@ t.test('countless empty files in a hidden folder count too, in a one-off dyno as
   await logged(/heroku\[run\.\d+\]: Error: its own files take \d+M of disk/)
 })
 
-t.test('endless lines are counted and dropped: L10', async () => {
-  await world.api('POST', `/apps/${app}/dynos`, { command: 'python3 probe.py chatter 4', attach: false })
-  await logged(/Error L10 \(output buffer overflow\): \d+ messages dropped/)
+t.test('endless lines are dropped: L10; what is printed once they have ended is there', async () => {
+  await world.api('POST', `/apps/${app}/dynos`, {
+    command: "sh -c 'python3 probe.py chatter 4; sleep 2; echo calm again; sleep 2; echo and at the end'",
+    attach: false,
+  })
+  await logged(/Error L10 \(output buffer overflow\): \d+ or more messages dropped/)
+  await logged(/app\[run\.\d+\]: calm again/)
+  await logged(/app\[run\.\d+\]: and at the end/)
   await logged(/heroku\[run\.\d+\]: Process exited with status 0/, 60_000)
 })
 

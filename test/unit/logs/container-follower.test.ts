@@ -77,13 +77,23 @@ interface World {
   stop(): Promise<void>
 }
 
-function openWorld(dir: string, socketPath = engineSocket, drainDeadlineMs = 10_000): World {
-  const hub = openLogHub({ dir: path.join(dir, 'logs'), appBytes: 20 * 1024 ** 2, linesPerSecond: 100_000 })
+interface WorldOptions {
+  readonly socketPath?: string
+  readonly drainDeadlineMs?: number
+  readonly linesPerSecond?: number
+}
+
+function openWorld(
+  dir: string,
+  { socketPath = engineSocket, drainDeadlineMs = 10_000, linesPerSecond = 100_000 }: WorldOptions = {},
+): World {
+  const hub = openLogHub({ dir: path.join(dir, 'logs'), appBytes: 20 * 1024 ** 2, linesPerSecond })
   const warnings: string[] = []
   const follower = createLogFollower({
     engine: createDockerEngine({ socketPath }),
     hub,
     drainDeadlineMs,
+    linesPerSecond,
     log: { warn: (_, message) => warnings.push(message) },
   })
   return {
@@ -152,7 +162,7 @@ t.test('no line is doubled when the engine begins a new log file', async (t) => 
 t.test('no line is lost or doubled when the connection breaks again and again, or the engine is away', async (t) => {
   const dir = await tempDir(t)
   const relay = await openRelay(t, dir)
-  const world = openWorld(dir, relay.socketPath)
+  const world = openWorld(dir, { socketPath: relay.socketPath })
   t.teardown(world.stop)
   const container = await startContainer(
     t,
@@ -196,6 +206,32 @@ t.test('the next control plane reads on where the last one stopped, or was kille
   t.same(await textsOf(third.hub), numbered('line', 4000))
 })
 
+t.test('of a flood the newest lines are read now and then, and what comes after it in full', async (t) => {
+  const world = openWorld(await tempDir(t), { linesPerSecond: 500 })
+  t.teardown(world.stop)
+  const container = await startContainer(
+    t,
+    `for second in 1 2 3; do seq -f 'flood %.0f' $((second * 100000)) $((second * 100000 + 30000)); sleep 1; done
+     sleep 1; for ((i = 0; i < 300; i++)); do echo "calm $i"; ((i % 20)) || sleep 0.1; done`,
+  )
+  world.follower.follow(container)
+  await waitForText(world.hub, 'calm 299')
+  await world.follower.drained(container.id)
+  const texts = await textsOf(world.hub)
+  t.same(
+    texts.filter((text) => text.startsWith('calm')),
+    numbered('calm', 300),
+  )
+  const flood = texts.filter((text) => text.startsWith('flood')).map((text) => Number(text.slice(6)))
+  t.ok(flood.length >= 500 && flood.length < 10_000, `${flood.length} lines of it were kept`)
+  t.same(
+    flood,
+    [...new Set(flood)].sort((a, b) => a - b),
+    'none twice, and in order',
+  )
+  t.match(texts.join('\n'), /Error L10 \(output buffer overflow\): \d+ or more messages dropped since/)
+})
+
 t.test('a container that runs again is read on, and one that is gone is let go', async (t) => {
   const world = openWorld(await tempDir(t))
   t.teardown(world.stop)
@@ -222,7 +258,7 @@ t.test('draining a container that never ends, or an engine that never answers, h
   const dir = await tempDir(t)
   const relay = await openRelay(t, dir)
   relay.isUp = false
-  const world = openWorld(dir, relay.socketPath, 500)
+  const world = openWorld(dir, { socketPath: relay.socketPath, drainDeadlineMs: 500 })
   const container = await startContainer(t, 'echo hello; sleep 60')
   world.follower.follow(container)
   const begun = Date.now()
