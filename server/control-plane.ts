@@ -220,13 +220,15 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const ending = new AbortController()
   const following = router.followAccessLog((entry) => {
     // A request for no app is in nobody's log; lines of one that is gone come late, and would begin a log for it anew.
-    if (context.routes.has(entry.appId))
-      hub.append(entry.appId, {
-        at: new Date().toISOString(),
-        source: 'heroku',
-        dyno: 'router',
-        text: formatAccessLine(entry),
-      })
+    if (!context.routes.has(entry.appId)) return
+    const line = {
+      at: new Date().toISOString(),
+      source: 'heroku',
+      dyno: 'router',
+      text: formatAccessLine(entry),
+    } as const
+    hub.append(entry.appId, line)
+    if (entry.isSample) hub.skip(entry.appId)
   }, ending.signal)
   const keeping = router.keepHouse(ending.signal, (err) =>
     log.warn({ err }, 'the router could not be brought in step; trying again'),

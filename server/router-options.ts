@@ -13,6 +13,7 @@ export function routerOptions(config: Config): RouterOptions {
     httpPort: config.httpPort,
     httpsPort: config.httpsPort,
     apiPort: config.apiPort,
+    logLinesPerSecond: config.logs.linesPerSecond,
     ...config.router,
   }
 }

@@ -30,6 +30,8 @@ export interface AccessEntry {
   readonly protocol: 'http' | 'https'
   /** `TLSv1.3`; empty without TLS. */
   readonly tlsVersion: string
+  /** So many requests came within a second that most of them are in no line. */
+  readonly isSample: boolean
   readonly code?: RouterCode
   readonly desc?: string
 }
@@ -71,6 +73,7 @@ export function parseAccessLine(line: string, idleTimeoutMs: number): AccessEntr
     bytes: number('bytes'),
     protocol: tls === '' || tls === '-' ? 'http' : 'https',
     tlsVersion: tls === '-' ? '' : tls,
+    isSample: text('sample') === '1',
     ...(code === undefined ? {} : { code, desc: routerCodes[code].desc }),
   }
 }

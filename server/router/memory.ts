@@ -2,11 +2,10 @@
  * What the running HAProxy holds, read once per life of its process and remembered from then on.
  *
  * Whoever sends commands takes the memory away first and gives it back changed when all of them have worked; what was
- * taken and not given back is read again. After a reload the old process is remembered too, for as long as it has
- * clients.
+ * taken and not given back is read again.
  */
 import type { Layout } from './layout.js'
-import { observe, type ProcessInfo, parseInfo, parseProcesses } from './observe.js'
+import { observe, type ProcessInfo, parseInfo } from './observe.js'
 import type { RouterPaths } from './paths.js'
 import { ask, isAway } from './runtime-socket.js'
 
@@ -28,14 +27,10 @@ export interface Memory {
   held(): Held | undefined
   forget(): void
   keep(held: Held): void
-  /** Processes that a reload has left behind and that still have clients. */
-  leaving(): readonly number[]
-  lookForLeaving(): Promise<void>
 }
 
 export function createMemory(paths: RouterPaths): Memory {
   let held: Held | undefined
-  let leaving: number[] = []
 
   const memory: Memory = {
     async process() {
@@ -51,7 +46,6 @@ export function createMemory(paths: RouterPaths): Memory {
       if (process === undefined) return undefined
       if (held?.process.identity !== process.identity) {
         held = { process, ...(await observe((command) => ask(paths.adminSocket, command), paths)) }
-        await memory.lookForLeaving()
       }
       return held
     },
@@ -61,15 +55,6 @@ export function createMemory(paths: RouterPaths): Memory {
     },
     keep(next) {
       held = next
-    },
-    leaving: () => leaving,
-    async lookForLeaving() {
-      try {
-        leaving = parseProcesses(await ask(paths.masterSocket, 'show proc')).leaving
-      } catch (error) {
-        if (!isAway(error)) throw error
-        leaving = []
-      }
     },
   }
   return memory

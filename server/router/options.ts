@@ -27,6 +27,8 @@ export interface RouterOptions {
   readonly apiIdleTimeoutMs?: number
   /** After a reload the old process may serve what it has for this long. */
   readonly hardStopMs?: number
+  /** Requests of one app in a second that are all logged; of more, one in so many that the log still shows them. */
+  readonly logLinesPerSecond?: number
   /** A slot stays empty this long before another app may have it. */
   readonly slotRestMs?: number
 }
@@ -39,6 +41,7 @@ export function withDefaults(options: RouterOptions): RouterSettings {
     headersTimeoutMs: 10_000,
     apiIdleTimeoutMs: 1_800_000,
     hardStopMs: 3_600_000,
+    logLinesPerSecond: 2_000,
     slotRestMs: 60_000,
     ...options,
   }

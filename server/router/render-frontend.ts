@@ -35,7 +35,7 @@ function logFormat(tls: string): string {
     '%{+json}o',
     '%(at:sint)[request_date(ms)] %(app)[var(txn.app)] %(code)[var(txn.code)] %(server)s',
     `%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(tls)${tls}`,
-    '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts',
+    '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts %(sample)[var(txn.sample)]',
   ].join(' ')
 }
 
@@ -129,6 +129,7 @@ const leaving = `  use_backend successor if { stopping }
 
 const routing = `  # The app's own 502 and 504 pass; ours are 503, as Heroku's are.
   http-after-response set-status 503 if { status 502 504 } !{ var(txn.answered) -m bool }
+  http-after-response set-log-level info if { status ge 500 } { var(txn.sample) -m found }
   http-after-response set-status 408 if { status 400 } { txn.sess_term_state -m beg c }
   use_backend %[var(txn.slot)] if { var(txn.app) -m beg up: }
   use_backend state_%[var(txn.app),word(1,:)] if { var(txn.app) -m found }

@@ -160,13 +160,25 @@ function dynoPart(settings: RouterSettings, paths: RouterPaths): string {
   retry-on conn-failure empty-response
   http-reuse safe
   default-server ${serverDefaults}
-  http-request set-var(txn.code) str(H10) if { nbsrv eq 0 }
+${sampling(settings)}  http-request set-var(txn.code) str(H10) if { nbsrv eq 0 }
   http-request return status 503 ${asPage} lf-file ${paths.errorsDir}/crashed.html if { nbsrv eq 0 }
   # The app speaks of its connection to us, not of the client's.
   http-response del-header keep-alive
   http-response set-var(txn.answered) bool(true)
   http-response set-timeout server ${settings.idleTimeoutMs}
 ${failures.join('\n')}
+`
+}
+
+const sampledOneIn = 20
+
+/**
+ * More lines than an app's log takes would cost us and the control plane more than passing the requests on does, only to be
+ * dropped. A line that is left says that others were left out; failures are always logged (see `routing`).
+ */
+function sampling({ logLinesPerSecond }: RouterSettings): string {
+  return `  http-request set-var(txn.sample) int(1) if { be_sess_rate gt ${logLinesPerSecond} }
+  http-request set-log-level silent if { var(txn.sample) -m found } !{ rand(${sampledOneIn}) eq 0 }
 `
 }
 

@@ -81,7 +81,7 @@ export function createRouter(options: RouterOptions): Router {
     async inFlight(appId, backendName) {
       const { apps, resting } = publisher.placement()
       const seat = [...apps, ...resting].find((seated) => seated.appId === appId)
-      return seat === undefined ? 0 : sessionsOf(slotName(seat.slot), backendName, memory, paths)
+      return seat === undefined ? 0 : sessionsOf(slotName(seat.slot), backendName, paths)
     },
     housekeep: () =>
       inTurn(async () => {

@@ -23,6 +23,11 @@ export function isAway(error: unknown): boolean {
   return isCode(error, 'ENOENT', 'ECONNREFUSED')
 }
 
+/** True when whoever listened went away before its reply was whole. */
+export function isCut(error: unknown): boolean {
+  return isCode(error, 'ECONNRESET', 'EPIPE')
+}
+
 const deadlineMs = 10_000
 
 /** Sends one command and returns the whole reply. Rejects with the socket's error, or after the deadline. */
@@ -72,7 +77,7 @@ export async function askLeaving(pid: number, command: string, paths: RouterPath
     const reply = await ask(paths.masterSocket, `@!${pid} ${command}`)
     return reply.startsWith("Can't find the target PID") ? '' : reply
   } catch (error) {
-    if (isAway(error) || isCode(error, 'ECONNRESET', 'EPIPE')) return ''
+    if (isAway(error) || isCut(error)) return ''
     throw error
   }
 }

@@ -166,3 +166,42 @@ t.test('a certificate made anew is shown without a reload', async (t) => {
   )
   t.not(await serial(), before)
 })
+
+t.test('a request in flight is counted at every moment of a reload, whoever asked for it', async (t) => {
+  const u = await routerUnderTest(t, { firstByteTimeoutMs: 20_000 })
+  await u.start()
+  let finish = () => {}
+  const slow = await httpApp(t, (_, response) => {
+    finish = () => response.end('slow')
+  })
+  await publish(u.router, routes('one', [slow]))
+  const name = backendName(1, slow.port)
+  const long = ask({ port: u.httpPort, host: 'one.localhost' })
+  await until('it runs', async () => (await u.router.inFlight('id-one', name)) === 1)
+  const next = u.another()
+  await next.prepare()
+  const counts = new Set<number>()
+  let asked = 0
+  let isOver = false
+  const asking = [u.router, next].map(async (router) => {
+    while (!isOver) {
+      counts.add(await router.inFlight('id-one', name))
+      asked++
+    }
+  })
+  const reload = () => command(`${u.options.dir}/run/master.sock`, 'reload', 30_000).catch(() => '')
+  // The master takes no connection while it starts anew itself.
+  for (let n = 0; n < 3; n++) await until('a reload', async () => (await reload()).startsWith('Success=1'))
+  const before = asked
+  await until('it is asked after the reloads too', () => asked > before + 20)
+  isOver = true
+  await Promise.all(asking)
+  // Counted twice where it moves from one answer to the other; never not at all.
+  t.ok(
+    [...counts].every((n) => n === 1 || n === 2),
+    [...counts].join(),
+  )
+  finish()
+  t.match(await long, { status: 200, body: 'slow' })
+  await until('it is over', async () => (await next.inFlight('id-one', name)) === 0)
+})
