@@ -14,13 +14,13 @@ import { packEntries, readEntries } from '../docker/images/context.js'
 import { projectRoot, until } from '../test/support/world.js'
 import { createDockerEngine } from '../server/engine/docker-engine.js'
 import type { Engine } from '../server/engine/engine.js'
-import type { AppRoutes } from '../server/model/route-table.js'
 import { createRouter, type Router, routerCapabilities } from '../server/router/router.js'
 import { freePorts } from '../test/router/haproxy-container.js'
 import { type BenchContainers, benchContainers } from './containers.js'
 import { machine, medianOf, printGrid, ratios, spread } from './figures.js'
 import { pidsOfContainers, processorMsOf } from './process-memory.js'
 import { backendConfig, browserHeaders, peerConfigs } from './router-peers.js'
+import { benchTable } from './router-tables.js'
 import { type WrkResult, wrk } from './wrk.js'
 
 const rounds = Number(process.argv[2] ?? 3)
@@ -91,7 +91,7 @@ async function ourRouter(setting: Setting, name: string, wish: OurWish): Promise
     idleTimeoutMs: 55_000,
   })
   await router.prepare()
-  await router.publish(tableOf(router, setting.backendPort, apps, 0))
+  await router.publish(benchTable(router, setting.backendPort, apps, 0))
   const file = router.command.at(-1) ?? ''
   if (without) {
     const lines = (await readFile(file, 'utf8')).split('\n')
@@ -117,25 +117,6 @@ async function ourRouter(setting: Setting, name: string, wish: OurWish): Promise
 }
 
 const listening = new AbortController()
-
-/** `step` moves the first app between two servers, as a deploy does: a new server under a new name, the old one gone. */
-function tableOf(router: Router, backendPort: number, apps: number, step: number) {
-  const routes: AppRoutes[] = Array.from({ length: apps }, (_, n) => ({
-    appId: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
-    appName: `bench-${n}`,
-    hosts: [`bench-${n}.localhost`],
-    state: 'up',
-    backends: [
-      {
-        name: n === 0 ? `web.1_${step}` : 'web.1_0',
-        dyno: 'web.1',
-        address: '127.0.0.1',
-        port: backendPort + (n === 0 ? step % 2 : 0),
-      },
-    ],
-  }))
-  return { version: router.current().version + 1, apps: routes }
-}
 
 async function startPeers(setting: Setting): Promise<Proxy[]> {
   const ports = await freePorts(4)
@@ -249,7 +230,7 @@ async function change(setting: Setting, proxy: Proxy, apps: number) {
   })
   let underLoad = 0
   for (let step = 1; step <= changeCount; step++) {
-    const table = tableOf(router, setting.backendPort, apps, step)
+    const table = benchTable(router, setting.backendPort, apps, step)
     const startedAt = performance.now()
     await router.publish(table)
     times.push(performance.now() - startedAt)

@@ -50,6 +50,8 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
     case 'settle-release-command':
       return settleReleaseCommand(context, step.release, step.containerId, step.isLate)
     case 'remove-container':
+      // What it printed last is still being read, and is gone with it.
+      if (step.hasEnded) await context.output.drained(step.containerId)
       failpoint('dyno.before-remove')
       await context.engine.removeContainer(step.containerId, { force: true })
       context.output.forget(step.containerId)

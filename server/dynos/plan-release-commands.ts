@@ -16,7 +16,13 @@ export type ReleaseCommandStep =
       /** It still ran when its time was over. */
       readonly isLate?: boolean
     }
-  | { readonly kind: 'remove-container'; readonly containerId: string; readonly name: string; readonly cause: string }
+  | {
+      readonly kind: 'remove-container'
+      readonly containerId: string
+      readonly name: string
+      readonly hasEnded: boolean
+      readonly cause: string
+    }
 
 export interface ReleaseCommandLimits {
   readonly releaseCommandTimeoutMs: number
@@ -36,6 +42,7 @@ export function planReleaseCommands(
         kind: 'remove-container',
         containerId: command.containerId,
         name: command.containerName,
+        hasEnded: hasEnded(command),
         cause,
       })
   }

@@ -34,7 +34,13 @@ export const steadyAfterMs = 300_000
 
 export type Step =
   | ReleaseCommandStep
-  | { readonly kind: 'remove-container'; readonly containerId: string; readonly name: string; readonly cause: string }
+  | {
+      readonly kind: 'remove-container'
+      readonly containerId: string
+      readonly name: string
+      readonly hasEnded: boolean
+      readonly cause: string
+    }
   | {
       readonly kind: 'start-dyno'
       readonly wanted: WantedDyno
@@ -178,7 +184,13 @@ function isUnhealthy(dyno: ObservedDyno): boolean {
 }
 
 function removal(dyno: ObservedDyno, cause: string): Step {
-  return { kind: 'remove-container', containerId: dyno.containerId, name: dyno.containerName, cause }
+  return {
+    kind: 'remove-container',
+    containerId: dyno.containerId,
+    name: dyno.containerName,
+    hasEnded: hasEnded(dyno),
+    cause,
+  }
 }
 
 /** A dyno that can't be reached any more is killed, and then counts as crashed. */

@@ -21,21 +21,24 @@ export function platformHosts(domain: string): readonly [string, string] {
   return [`api.${domain}`, `git.${domain}`]
 }
 
+/** Apps found right before: of a thousand, one or two are new in a table. */
+const checked = new WeakSet<AppRoutes>()
+
 /** Throws `RouterError` kind `invalid` naming the first thing wrong. */
 export function checkTable(table: RouteTable, domain: string): void {
   if (!Number.isSafeInteger(table.version) || table.version < 0) refuse(`version ${table.version} is not a number`)
   const hosts = new Map<string, string>(platformHosts(domain).map((host) => [host, 'the platform']))
   const ids = new Set<string>()
   for (const app of table.apps) {
-    checkApp(app)
+    if (!checked.has(app)) checkApp(app)
     if (ids.has(app.appId)) refuse(`app ${app.appName} is listed twice`)
     ids.add(app.appId)
     for (const host of app.hosts) {
-      if (host.length > 253 || !hostPattern.test(host)) refuse(`'${host}' of app ${app.appName} is not a host name`)
       const owner = hosts.get(host)
       if (owner !== undefined) refuse(`host ${host} of app ${app.appName} belongs to ${owner}`)
       hosts.set(host, `app ${app.appName}`)
     }
+    checked.add(app)
   }
 }
 
@@ -43,6 +46,8 @@ function checkApp(app: AppRoutes): void {
   if (!idPattern.test(app.appId)) refuse(`'${app.appId}' is not an app id`)
   if (!appNamePattern.test(app.appName)) refuse(`'${app.appName}' is not an app name`)
   if (!states.includes(app.state)) refuse(`'${app.state}' is not a state that app ${app.appName} can be in`)
+  for (const host of app.hosts)
+    if (host.length > 253 || !hostPattern.test(host)) refuse(`'${host}' of app ${app.appName} is not a host name`)
   const names = new Set<string>()
   for (const backend of app.backends) {
     checkBackend(app, backend)

@@ -5,7 +5,7 @@
  * layouts, in `changes.ts`, is the list of commands that leads from one to the other.
  */
 import { platformHosts } from './check-table.js'
-import type { Placement } from './placement.js'
+import type { PlacedApp, Placement } from './placement.js'
 
 export interface Layout {
   /** Host name → slot name. A wildcard is written `*.example.com`. */
@@ -28,19 +28,38 @@ export function layoutOf(placement: Placement, domain: string): Layout {
   const slots = new Map<string, string>([[platformSlot, 'up:-:-']])
   const servers = new Map<string, string>()
   for (const app of placement.apps) {
-    const slot = slotName(app.slot)
-    for (const host of inOrder(app.hosts, (name) => name)) hosts.set(host, slot)
-    slots.set(slot, `${app.state}:${app.appId}:${app.appName}`)
-    for (const backend of inOrder(app.backends, ({ name }) => name))
-      servers.set(`${slot}/${backend.name}`, `${backend.address}:${backend.port}`)
+    const part = partOf(app)
+    for (const host of part.hosts) hosts.set(host, part.slot)
+    slots.set(part.slot, part.state)
+    for (const [server, address] of part.servers) servers.set(server, address)
   }
   return { hosts, slots, servers }
 }
 
-/** Most apps have one host and one dyno; a table of a thousand is laid out at every change. */
-function inOrder<T>(items: readonly T[], nameOf: (item: T) => string): readonly T[] {
-  if (items.length < 2) return items
-  return [...items].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+/** What one app adds to a layout. */
+interface LayoutPart {
+  readonly slot: string
+  readonly hosts: readonly string[]
+  readonly state: string
+  readonly servers: readonly (readonly [server: string, address: string])[]
+}
+
+const parts = new WeakMap<PlacedApp, LayoutPart>()
+
+/** A table of a thousand apps is laid out at every change; most of them are as they were. */
+function partOf(app: PlacedApp): LayoutPart {
+  const known = parts.get(app)
+  if (known !== undefined) return known
+  const slot = slotName(app.slot)
+  const backends = [...app.backends].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const part = {
+    slot,
+    hosts: [...app.hosts].sort(),
+    state: `${app.state}:${app.appId}:${app.appName}`,
+    servers: backends.map(({ name, address, port }) => [`${slot}/${name}`, `${address}:${port}`] as const),
+  }
+  parts.set(app, part)
+  return part
 }
 
 /** Hosts that need a certificate: every one of the layout. */

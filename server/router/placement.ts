@@ -60,16 +60,27 @@ export function place(previous: Placement, table: RouteTable, rules: PlacementRu
   let lowest = 0
   const apps = table.apps.map((app): PlacedApp => {
     const seat = seats.get(app.appId)
-    if (seat !== undefined) return { ...app, slot: seat }
+    if (seat !== undefined) return seated(app, seat)
     while (taken.has(lowest)) lowest++
     taken.add(lowest)
-    return { ...app, slot: lowest }
+    return seated(app, lowest)
   })
   apps.sort((a, b) => a.slot - b.slot)
 
   let slotCount = previous.slotCount
   while (apps.some((app) => app.slot >= slotCount)) slotCount *= 2
   return { version: table.version, slotCount, apps, resting }
+}
+
+const known = new WeakMap<AppRoutes, PlacedApp>()
+
+/** The same object for the same app in the same slot, so that what is made of it need not be made at every change. */
+function seated(app: AppRoutes, slot: number): PlacedApp {
+  const before = known.get(app)
+  if (before?.slot === slot) return before
+  const placed = { ...app, slot }
+  known.set(app, placed)
+  return placed
 }
 
 function rested(rest: RestingSlot, rules: PlacementRules): boolean {

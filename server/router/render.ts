@@ -66,9 +66,6 @@ global
   chroot ${paths.jailDir}
   stats socket ${paths.adminSocket} mode 600 level admin
   hard-stop-after ${settings.hardStopMs}
-  # After a reload clients are told to leave before they are left: a stream that HTTP/2 clients begin in the very moment in
-  # which an idle connection is closed is refused, and not every client sends it again.
-  close-spread-time 10s
   fd-hard-limit 100000
   tune.http.logurilen 8192
   ssl-default-bind-options ssl-min-ver TLSv1.2

@@ -2,10 +2,33 @@
 import type { RouteTable } from '../model/route-table.js'
 import { checkTable } from './check-table.js'
 import { readIfThere } from './durable-file.js'
-import { type Placement, emptyPlacement } from './placement.js'
+import { type PlacedApp, type Placement, emptyPlacement } from './placement.js'
 
-export function renderPlacement(placement: Placement): string {
-  return `${JSON.stringify(placement)}\n`
+const texts = new WeakMap<PlacedApp, string>()
+
+function textOf(app: PlacedApp): string {
+  const known = texts.get(app)
+  if (known !== undefined) return known
+  const text = JSON.stringify(app)
+  texts.set(app, text)
+  return text
+}
+
+export function renderPlacement({ version, slotCount, apps, resting }: Placement): string {
+  const rest = JSON.stringify(resting)
+  return `{"version":${version},"slotCount":${slotCount},"apps":[${apps.map(textOf).join(',')}],"resting":${rest}}\n`
+}
+
+/** Whether HAProxy would notice no difference. */
+export function haveSameRoutes(one: Placement, other: Placement): boolean {
+  return (
+    one.slotCount === other.slotCount &&
+    one.apps.length === other.apps.length &&
+    one.apps.every((app, at) => {
+      const same = other.apps[at]
+      return same !== undefined && (app === same || textOf(app) === textOf(same))
+    })
+  )
 }
 
 /** The stored placement, or an empty one for a new folder. Throws when the file isn't ours. */

@@ -13,7 +13,7 @@ import type { RouterPaths } from './paths.js'
 import { emptyPlacement, type Placement, place } from './placement.js'
 import { configMark } from './render.js'
 import { renewCertificate, settle, type Wanted } from './settle.js'
-import { readPlacement } from './stored-placement.js'
+import { haveSameRoutes, readPlacement } from './stored-placement.js'
 import { type InTurn, shareTurn } from './turns.js'
 
 const renewalCheckMs = 3_600_000
@@ -41,7 +41,6 @@ export function createTablePublisher(parts: Parts): TablePublisher {
   const { settings, paths, certificates, memory, files, inTurn } = parts
   let placement = emptyPlacement(settings.slots)
   let layout = layoutOf(placement, settings.domain)
-  let routes = routesOf(placement)
   let isInStep = false
   let renewedAt = 0
 
@@ -65,8 +64,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
       throw new RouterError('stale', `Route table ${table.version} is older than the published ${placement.version}`)
     const occupied = slotsOf(memory.held()?.parked ?? new Set())
     const next = place(placement, table, { now: Date.now(), restMs: settings.slotRestMs, occupied })
-    const nextRoutes = routesOf(next)
-    const changed = nextRoutes !== routes
+    const changed = !haveSameRoutes(placement, next)
     if (changed && table.version === placement.version && placement.apps.length > 0)
       throw new RouterError('stale', `Route table ${table.version} is published with other routes`)
     const nextLayout = layoutOf(next, settings.domain)
@@ -77,7 +75,6 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     const gone = [...layout.hosts.keys()].filter((host) => !nextLayout.hosts.has(host))
     placement = next
     layout = nextLayout
-    routes = nextRoutes
     if (changed || !isInStep) await bringInStep()
     failpoint('publish.settled')
     await certificates.remove(gone)
@@ -89,7 +86,6 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     async prepare() {
       placement = await readPlacement(paths.table, settings.slots, settings.domain)
       layout = layoutOf(placement, settings.domain)
-      routes = routesOf(placement)
       await files.prepare()
       await certificates.prepare()
       await certificates.ensureFile(paths.defaultCert, settings.domain, new Date())
@@ -116,9 +112,4 @@ export function createTablePublisher(parts: Parts): TablePublisher {
 /** Slots in which a server waits to become idle. */
 function slotsOf(servers: ReadonlySet<string>): Set<number> {
   return new Set([...servers].map((server) => Number(/^slot_(\d+)\//.exec(server)?.[1] ?? -1)))
-}
-
-/** Everything of a placement that HAProxy would notice. */
-function routesOf(placement: Placement): string {
-  return JSON.stringify([placement.slotCount, placement.apps])
 }

@@ -151,6 +151,25 @@ t.test('the log tells what app, router and platform did', async (t) => {
   t.ok(only.every((l) => l.includes('heroku[router]')))
 })
 
+t.test('what a dyno prints last, when it is told to stop, is in the log', async (t) => {
+  const script = `trap 'seq -f "bye %.0f" 1 1200; exit 0' TERM; echo ready; while :; do sleep 0.1; done`
+  await writeFile(path.join(repo, 'Procfile'), 'talker: bash talk.sh\n')
+  await writeFile(path.join(repo, 'talk.sh'), script)
+  await world.commitAll(repo, 'Talk at the end')
+  t.equal((await world.push(repo)).code, 0)
+  const printed = async () => {
+    const args = ['logs', '--app', app, '--source', 'app', '--dyno', 'talker.1', '--num', '1500']
+    return (await world.paas(args)).stdout
+  }
+  await world.paas(['ps:scale', 'talker=1', '--app', app])
+  await until('it runs', async () => (await printed()).includes('ready'))
+  await world.paas(['ps:scale', 'talker=0', '--app', app])
+  const { id } = await world.api<{ id: string }>('GET', `/apps/${app}`)
+  const labels = { 'paas.app': id, 'paas.type': 'talker' }
+  await until('it is gone', async () => (await world.engine.listContainers(labels)).length === 0)
+  t.equal([...(await printed()).matchAll(/bye \d+$/gm)].length, 1200)
+})
+
 t.test('a destroyed app leaves nothing behind, and its name is free', async (t) => {
   const { id } = await world.api<{ id: string }>('GET', `/apps/${app}`)
   const gone = await world.paas(['apps:destroy', app, '--confirm', app])

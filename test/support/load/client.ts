@@ -1,7 +1,7 @@
 /**
  * One request and its verdict. An answer counts as served when it has the right status, is whole, comes from the asked app,
  * and from no release older than the newest that was known to be live when the request was sent. Anything else is a
- * failure, and nothing is tried again: Node's own client does not repeat requests either.
+ * failure, and nothing is tried again, but for a stream of HTTP/2 that was refused.
  */
 import http from 'node:http'
 import https from 'node:https'

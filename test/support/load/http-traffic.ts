@@ -61,7 +61,8 @@ export function secureConnections(client: Client): Promise<void> {
 export async function orders(client: Client): Promise<void> {
   const agent = new http.Agent({ keepAlive: true })
   await openLoop(client, client.rates.perSecond / 3, () => {
-    const id = randomUUID()
+    // When it was placed, for whoever looks for it.
+    const id = `${new Date().toISOString()}-${randomUUID()}`
     const ms = Math.random() < 0.1 ? 2_000 : Math.floor(Math.random() * 200)
     return client.count('orders', async () => {
       await client.ask({

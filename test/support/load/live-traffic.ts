@@ -87,10 +87,25 @@ export async function http2Requests(client: Client): Promise<void> {
     session = made
     return made
   }
-  await openLoop(client, client.rates.perSecond / 2, () => client.count('http/2', () => ask2(client, usable())))
+  const ask = async () => {
+    try {
+      await ask2(client, usable())
+    } catch (error) {
+      if (!(error instanceof StreamRefused)) throw error
+      client.tally.refusedStreams++
+      await ask2(client, usable())
+    }
+  }
+  await openLoop(client, client.rates.perSecond / 2, () => client.count('http/2', ask))
   await client.settled()
   session?.close()
 }
+
+/**
+ * The router closed the connection in the moment in which the client began the stream, and says that it did nothing with
+ * it. HTTP/2 tells clients to send it again; Node's is the rare one that leaves it to its user (RFC 9113, 8.7).
+ */
+class StreamRefused extends Error {}
 
 function ask2(client: Client, session: http2.ClientHttp2Session): Promise<void> {
   const live = client.live
@@ -105,7 +120,12 @@ function ask2(client: Client, session: http2.ClientHttp2Session): Promise<void> 
     stream.on('data', (part: string) => {
       body += part
     })
-    stream.once('error', (error) => reject(new Error(`${error.message} (reset with ${stream.rstCode})`)))
+    stream.once('error', (error) => {
+      const wasRefused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM
+      reject(
+        wasRefused ? new StreamRefused(error.message) : new Error(`${error.message} (reset with ${stream.rstCode})`),
+      )
+    })
     stream.once('close', () => reject(new Error(`the stream closed with ${stream.rstCode}`)))
     stream.once('end', () => {
       try {

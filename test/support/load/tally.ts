@@ -27,6 +27,8 @@ export interface Tally {
   readonly releases: Record<string, number>
   /** Requests that went down a connection which had carried one before. */
   reused: number
+  /** Streams of HTTP/2 that the router refused and that were sent again. */
+  refusedStreams: number
   /** How websockets that the client didn't end were ended: close code → how often. */
   readonly socketEnds: Record<string, number>
   /** Ids of the orders that were answered. */
@@ -43,6 +45,7 @@ export function emptyTally(): Tally {
     failures: [],
     releases: {},
     reused: 0,
+    refusedStreams: 0,
     socketEnds: {},
     orders: [],
     latencies: [],
@@ -69,6 +72,7 @@ export function printTally(tally: Tally): string[] {
       return `${kind}: ${tally.begun[kind]} begun, ${tally.served[kind]} served, ${failed} failed`
     }),
     `requests on a connection used before: ${tally.reused}`,
+    `streams of HTTP/2 refused, then served: ${tally.refusedStreams}`,
     `websockets ended by the platform or the app: ${JSON.stringify(tally.socketEnds)}`,
     `quick requests, from when each was due: p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms, longest ${quantile(1)} ms`,
     `releases that answered: ${Object.keys(tally.releases).length}`,

@@ -8,7 +8,13 @@ import { FinalStepError, StepFailures } from '../../../server/dynos/step-failure
 import { at as situationAt, dyno, oneOff, oneOffContainer, pending, planOf, release } from './situation.js'
 
 const at = (seconds: number) => new Date(1_700_000_000_000 + seconds * 1000)
-const remove = (containerId: string): Step => ({ kind: 'remove-container', containerId, name: containerId, cause: '' })
+const remove = (containerId: string): Step => ({
+  kind: 'remove-container',
+  containerId,
+  name: containerId,
+  hasEnded: true,
+  cause: '',
+})
 const make = (limits = {}) => new StepFailures({ backoffMs: 1000, backoffMaxMs: 300_000, ...limits })
 const [one, other] = [remove('one'), remove('other')]
 
