@@ -7,6 +7,12 @@ interface Sign {
 
 const signs: readonly Sign[] = [
   {
+    // As npm says it of a script's command.
+    sign: /^sh: \d+: ([\w.@/-]+): not found$/m,
+    advice: (name) =>
+      `'${name}' is not installed in the dyno. Where it comes from devDependencies, which are removed after the build: have its package among dependencies in package.json, or start what the build made, by a line such as 'web: npm run start:prod' or 'web: node dist/main' in a Procfile.`,
+  },
+  {
     sign: /(?:^|\s)([\w./-]+): (?:command not found|No such file or directory)$/m,
     advice: (name) =>
       `'${name}' is neither a part of the stack nor installed by the app: add its package to the app's dependencies (requirements.txt, package.json), commit and push again.`,

@@ -126,17 +126,21 @@ export function createReconciler(context: LoopContext): Reconciler {
   }
 
   /**
-   * Starts go side by side; everything else in the plan's order, up to a settled release, which has routes to publish. Each
-   * stands on what was observed, none on another.
+   * Everything in the plan's order, up to a settled release, which has routes to publish; then starts, side by side, while
+   * what has ended is removed, which takes the engine as long. Each stands on what was observed, none on another.
    */
   const executeAll = async (desired: DesiredApp, steps: readonly Step[]): Promise<void> => {
-    const starts = steps.filter((s) => s.kind === 'start-dyno')
-    for (const step of steps.filter((s) => s.kind !== 'start-dyno')) {
+    const slow = ['start-dyno', 'remove-container']
+    for (const step of steps.filter((s) => !slow.includes(s.kind))) {
       await attempt(desired, step)
       if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
       if (step.kind === 'settle-release') return
     }
-    const results = await Promise.allSettled(starts.map((step) => attempt(desired, step)))
+    const removing = async () => {
+      for (const step of steps.filter((s) => s.kind === 'remove-container')) await attempt(desired, step)
+    }
+    const starts = steps.filter((s) => s.kind === 'start-dyno')
+    const results = await Promise.allSettled([...starts.map((step) => attempt(desired, step)), removing()])
     const away = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
     if (away) throw away.reason
   }

@@ -6,6 +6,7 @@ t.test('the usual reasons of a crash come with what to do', async (t) => {
   const cases: readonly [lines: string[], advice: RegExp][] = [
     [['bash: line 1: gunicorn: command not found'], /^'gunicorn' is neither .*requirements\.txt/],
     [['bash: line 1: ./start.sh: No such file or directory'], /^'\.\/start\.sh' is neither/],
+    [['> nest start', 'sh: 1: nest: not found'], /^'nest' is not installed .*devDependencies.*web: npm run start:prod/],
     [['Traceback', "ModuleNotFoundError: No module named 'stripe.api'"], /^The Python module stripe\.api is not there/],
     [["Error: Cannot find module 'express'", 'Require stack:'], /npm install express, commit/],
     [["Error [ERR_MODULE_NOT_FOUND]: Cannot find package '@x/y' imported from /app/a.js"], /The package @x\/y is not/],
