@@ -35,13 +35,6 @@ export const steadyAfterMs = 300_000
 export type Step =
   | ReleaseCommandStep
   | {
-      readonly kind: 'remove-container'
-      readonly containerId: string
-      readonly name: string
-      readonly hasEnded: boolean
-      readonly cause: string
-    }
-  | {
       readonly kind: 'start-dyno'
       readonly wanted: WantedDyno
       readonly attempt: number
