@@ -15,6 +15,7 @@ import { createDockerBuilder } from './build/docker-builder.js'
 import { type Config, readSealingKey } from './config.js'
 import { attachTo } from './dynos/attach-gate.js'
 import { createBootChecks } from './dynos/boot-check.js'
+import { createBootNews } from './dynos/boot-news.js'
 import type { LoopContext } from './dynos/loop-context.js'
 import { createReconciler, type Reconciler } from './dynos/reconciler.js'
 import { createRoutePublisher } from './dynos/route-publisher.js'
@@ -34,7 +35,6 @@ import { renderLogLine } from './logs/log-line.js'
 import { createTailBuffer } from './logs/tail-buffer.js'
 import { ensureSharedNetworks, firewallRules } from './shared-networks.js'
 import { ensureFirewall } from './engine/host-firewall.js'
-import { labelNames } from './model/labels.js'
 import { subnetPlan } from './model/subnets.js'
 import { settleDeployedRefs } from './deployed-refs.js'
 import type { Platform, ReleaseNews } from './platform.js'
@@ -140,8 +140,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     routes: createRoutePublisher(router, () => nextRouteTableVersion(db)),
     bootChecks: createBootChecks({
       healthChecksTimeoutMs: config.dynos.healthChecksTimeoutMs,
-      onChange: (containerId) => void nudgeAppOf(containerId),
-      onFailedAttempt: (containerId, text) => void tellFailedCheck(containerId, text),
+      ...createBootNews({ engine, releaseNews, appLog: platform.appLog, nudge: platform.nudge }),
     }),
     output: {
       follow: (container) => output.follow(container),
@@ -177,17 +176,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       failpoint('app.images-removed')
       await hub.remove(appId)
     },
-  }
-  const nudgeAppOf = async (containerId: string) => {
-    const container = await engine.findContainer(containerId).catch(() => undefined)
-    const appId = container?.labels[labelNames.app]
-    if (appId !== undefined) platform.nudge(appId)
-  }
-  const tellFailedCheck = async (containerId: string, text: string) => {
-    const labels = (await engine.findContainer(containerId).catch(() => undefined))?.labels
-    const dyno = labels?.[labelNames.dyno] ?? ''
-    context.appLog(labels?.[labelNames.app] ?? '', { source: 'heroku', dyno, text: `Health check failed: ${text}` })
-    releaseNews.publish(labels?.[labelNames.release] ?? '', { kind: 'step', text: `${dyno}: ${text}` })
   }
   const loop = createReconciler(context)
   reconciler = loop

@@ -34,6 +34,8 @@ export interface BootCheckOptions {
   readonly healthChecksTimeoutMs: number
   /** The dyno's state is another one now. */
   onChange(containerId: string): void
+  /** What its first request was answered with; not heard where the app has health checks of its own. */
+  onAnswer(containerId: string, status: number, host: string): void
   /** A health check failed and will be tried again. */
   onFailedAttempt(containerId: string, text: string): void
 }
@@ -53,10 +55,11 @@ export function createBootChecks(options: BootCheckOptions): BootChecks {
   }
 
   const probe = async (target: BootCheckTarget, signal: AbortSignal) => {
+    const hear = (status: number) => options.onAnswer(target.containerId, status, target.host)
     // Whoever says which path is healthy need not be asked for another one.
     const isPathAsked = target.healthChecks.some((check) => check.kind === 'path')
     for (let attempt = 0; !signal.aborted; attempt++) {
-      if ((await isOpen(target, signal)) && (isPathAsked || (await answers(target, signal)))) break
+      if ((await isOpen(target, signal)) && (isPathAsked || (await answers(target, signal, hear)))) break
       await new Promise((resolve) => setTimeout(resolve, attempt < quickProbes ? 8 : 250).unref())
     }
     if (signal.aborted) return
@@ -131,7 +134,7 @@ function isOpen(target: BootCheckTarget, signal: AbortSignal): Promise<boolean> 
 }
 
 /** Any response counts, and so does a server of another protocol that answers with something else. */
-function answers(target: BootCheckTarget, signal: AbortSignal): Promise<boolean> {
+function answers(target: BootCheckTarget, signal: AbortSignal, hear: (status: number) => void): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = request({
       host: target.address,
@@ -147,7 +150,10 @@ function answers(target: BootCheckTarget, signal: AbortSignal): Promise<boolean>
       resolve(isUp)
     }
     const timer = setTimeout(() => end(true), silentUpMs)
-    probe.once('response', () => end(true))
+    probe.once('response', ({ statusCode = 200 }) => {
+      hear(statusCode)
+      end(true)
+    })
     probe.once('upgrade', () => end(true))
     probe.once('error', (error: NodeJS.ErrnoException) => end(error.code?.startsWith('HPE_') ?? false))
     probe.end()

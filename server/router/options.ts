@@ -27,7 +27,7 @@ export interface RouterOptions {
   readonly apiIdleTimeoutMs?: number
   /** After a reload the old process may serve what it has for this long. */
   readonly hardStopMs?: number
-  /** Requests of one app in a second that are all logged; of more, one in so many that the log still shows them. */
+  /** So many requests of one app in a second are all logged; of more, a sample. */
   readonly logLinesPerSecond?: number
   /** A slot stays empty this long before another app may have it. */
   readonly slotRestMs?: number

@@ -170,15 +170,15 @@ ${failures.join('\n')}
 `
 }
 
-const sampledOneIn = 20
-
 /**
  * More lines than an app's log takes would cost us and the control plane more than passing the requests on does, only to be
- * dropped. A line that is left says that others were left out; failures are always logged (see `routing`).
+ * dropped: beyond that rate every other request is logged, beyond four times as much one in sixteen. A line that is left
+ * says that others were left out; failures are always logged (see `routing`).
  */
-function sampling({ logLinesPerSecond }: RouterSettings): string {
-  return `  http-request set-var(txn.sample) int(1) if { be_sess_rate gt ${logLinesPerSecond} }
-  http-request set-log-level silent if { var(txn.sample) -m found } !{ rand(${sampledOneIn}) eq 0 }
+function sampling({ logLinesPerSecond: most }: RouterSettings): string {
+  return `  http-request set-var(txn.sample) int(1) if { be_sess_rate gt ${most} }
+  http-request set-log-level silent if { var(txn.sample) -m found } !{ rand(2) eq 0 }
+  http-request set-log-level silent if { be_sess_rate gt ${4 * most} } !{ rand(8) eq 0 }
 `
 }
 

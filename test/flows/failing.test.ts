@@ -101,6 +101,33 @@ t.test('a bad Procfile line is named, and a good push afterwards is live', async
   t.match((await world.get(app)).body, /Directory listing|Procfile/)
 })
 
+t.test('an app that answers with an error is live, and the push has a word about it', async (t) => {
+  for (const [status, note] of [
+    [
+      400,
+      /Note: GET \/ is answered with 400 Bad Request\. A Django app must have steady-app\.localhost in ALLOWED_HOSTS/,
+    ],
+    [500, /Note: GET \/ is answered with 500 Internal Server Error; paas logs shows why/],
+  ] as const) {
+    await replaceTree('procfile')
+    await writeFile(
+      path.join(repo, 'answer.py'),
+      `import http.server, os
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(${status})
+http.server.HTTPServer(("", int(os.environ["PORT"])), Answer).serve_forever()
+`,
+    )
+    await writeFile(path.join(repo, 'Procfile'), 'web: python3 answer.py\n')
+    await world.commitAll(repo, `Answer ${status}`)
+    const pushed = await world.push(repo)
+    t.equal(pushed.code, 0, pushed.output)
+    t.match(pushed.output, note)
+    t.equal((await world.get(app)).status, status)
+  }
+})
+
 t.test('a push that is refused after its image was made leaves no image', async (t) => {
   const images = async () => (await world.engine.listTags(`${world.config.instance}/app-*`)).sort()
   const before = await images()

@@ -20,6 +20,7 @@ interface Checked {
   readonly states: readonly string[]
   readonly last: BootState
   readonly attempts: readonly string[]
+  readonly heard: readonly string[]
   readonly asked: readonly http.IncomingMessage[]
 }
 
@@ -49,6 +50,7 @@ async function check(
     healthChecks,
   }
   const attempts: string[] = []
+  const heard: string[] = []
   const states: string[] = []
   const last = await new Promise<BootState>((resolve) => {
     const checks = createBootChecks({
@@ -59,16 +61,18 @@ async function check(
         if (state.kind !== 'checking') resolve(state)
       },
       onFailedAttempt: (_, text) => attempts.push(text),
+      onAnswer: (id, status, host) => heard.push(`${id} ${status} ${host}`),
     })
     t.teardown(() => checks.close())
     t.equal(checks.look(target).kind, 'starting')
   })
-  return { states, last, attempts, asked }
+  return { states, last, attempts, heard, asked }
 }
 
 t.test('without health checks any answer will do', async (t) => {
-  const { states, asked } = await check(t, [], (_, response) => response.writeHead(500).end())
+  const { states, heard, asked } = await check(t, [], (_, response) => response.writeHead(500).end())
   t.strictSame(states, ['up'])
+  t.strictSame(heard, ['c1 500 hello.localhost'])
   t.match(asked[0]?.headers, { host: 'hello.localhost', 'x-forwarded-proto': 'https', 'user-agent': 'paas-boot-check' })
 })
 
