@@ -44,6 +44,7 @@ t.test('a line becomes an entry, and the entry Heroku’s line', (t) => {
     bytes: 123,
     protocol: 'http',
     tlsVersion: '',
+    isSample: false,
   })
   if (entry === undefined) return t.end()
   t.equal(
@@ -68,6 +69,7 @@ t.test('a line becomes an entry, and the entry Heroku’s line', (t) => {
     'the platform is no app',
   )
   t.match(parse({ app: '' }), { appId: '' })
+  t.match(parse({ sample: 1 }), { isSample: true })
   t.equal(parseAccessLine('public/1: SSL handshake failure', 55_000), undefined)
   t.equal(parseAccessLine('', 55_000), undefined)
   t.end()
