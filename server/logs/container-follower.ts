@@ -153,7 +153,8 @@ async function readToEnd(options: LogFollowerOptions, entry: Followed): Promise<
         const found = await options.engine.findContainer(container.id)
         if (!found || isRead(found)) return
       }
-      if (await (entry.floods > 0 ? readFlood(options, entry) : readOnce(options, entry, { follow: true }))) attempt = 0
+      const reading = await (entry.floods > 0 ? readFlood(options, entry) : readOnce(options, entry, { follow: true }))
+      if (reading.lines > 0) attempt = 0
       if (stop.signal.aborted) return
       const found = await options.engine.findContainer(container.id)
       if (!found) return
@@ -184,12 +185,18 @@ function hasEnded(container: Container): boolean {
   return container.state === 'exited' || container.state === 'dead' || container.state === 'removing'
 }
 
-/** Reads until the stream ends, or until the container is found to flood; returns how many lines it brought. */
+/** What one reading brought, and over how much of the container's time. */
+interface Reading {
+  readonly lines: number
+  readonly spanMs: number
+}
+
+/** Reads until the stream ends, or until the container is found to flood. */
 async function readOnce(
   { engine, hub, onLine, log, linesPerSecond }: LogFollowerOptions,
   entry: Followed,
   wanted: { readonly follow: boolean; readonly tail?: number },
-): Promise<number> {
+): Promise<Reading> {
   const { container, stop } = entry
   const shortId = container.id.slice(0, 12)
   if (!entry.position) {
@@ -201,10 +208,14 @@ async function readOnce(
   const flood = new AbortController()
   const isFlood = createFloodGauge(2 * linesPerSecond)
   let lines = 0
+  let first = ''
+  let last = ''
   const take = (line: ContainerLine) => {
     if (stop.signal.aborted || flood.signal.aborted || isKnown(line, position)) return
     position[line.stream] = line.at
     lines += 1
+    last = line.at
+    if (first === '') first = last
     const kept = { at: line.at, source: container.source, dyno: container.dyno, container: shortId, text: line.text }
     hub.append(container.appId, kept)
     try {
@@ -219,16 +230,20 @@ async function readOnce(
   }
   const ended = AbortSignal.any([stop.signal, flood.signal])
   await engine.followLogs(container.id, { ...wanted, ...(since ? { since } : {}) }, take, ended)
-  return lines
+  return { lines, spanMs: lines === 0 ? 0 : Date.parse(last) - Date.parse(first) }
 }
 
-/** The newest lines of a container that floods; when none are left out the flood is over. */
-async function readFlood(options: LogFollowerOptions, entry: Followed): Promise<number> {
+/**
+ * The newest lines of a container that floods, as many as it may print in a second. When it took longer to print them, or
+ * when none are left out, the flood is over.
+ */
+async function readFlood(options: LogFollowerOptions, entry: Followed): Promise<Reading> {
   const tail = options.linesPerSecond
-  const lines = await readOnce(options, entry, { follow: false, tail })
-  entry.floods = lines >= tail ? entry.floods + 1 : 0
-  if (entry.floods > 0) options.hub.skip(entry.container.appId)
-  return lines
+  const reading = await readOnce(options, entry, { follow: false, tail })
+  if (reading.lines >= tail) options.hub.skip(entry.container.appId)
+  const isFlooding = reading.lines >= tail && reading.spanMs < 1_000
+  entry.floods = isFlooding ? entry.floods + 1 : 0
+  return reading
 }
 
 /** Says of each line whether it is one too many of its second, and of a second that has just been. */

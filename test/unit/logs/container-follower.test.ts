@@ -232,6 +232,21 @@ t.test('of a flood the newest lines are read now and then, and what comes after 
   t.match(texts.join('\n'), /Error L10 \(output buffer overflow\): \d+ or more messages dropped since/)
 })
 
+t.test('after a flood an app is heard in full again, also one that goes on printing as fast as it may', async (t) => {
+  const world = openWorld(await tempDir(t), { linesPerSecond: 500 })
+  t.teardown(world.stop)
+  const container = await startContainer(
+    t,
+    `seq -f 'flood %.0f' 1 60000
+     for ((i = 0; i < 4000; i++)); do echo "steady $i"; ((i % 10)) || sleep 0.03; done`,
+  )
+  world.follower.follow(container)
+  await waitForText(world.hub, 'steady 3999')
+  await world.follower.drained(container.id)
+  const newest = (await textsOf(world.hub)).filter((text) => text.startsWith('steady')).slice(-2000)
+  t.same(newest, numbered('steady', 4000).slice(-2000))
+})
+
 t.test('a container that runs again is read on, and one that is gone is let go', async (t) => {
   const world = openWorld(await tempDir(t))
   t.teardown(world.stop)
