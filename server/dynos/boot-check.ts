@@ -34,8 +34,11 @@ export interface BootCheckOptions {
   readonly healthChecksTimeoutMs: number
   /** The dyno's state is another one now. */
   onChange(containerId: string): void
-  /** What its first request was answered with; not heard where the app has health checks of its own. */
-  onAnswer(containerId: string, status: number, host: string): void
+  /**
+   * What its first request was answered with; not heard where the app has health checks of its own. The dyno is up once this
+   * is over.
+   */
+  onAnswer(containerId: string, status: number, host: string): Promise<void> | void
   /** A health check failed and will be tried again. */
   onFailedAttempt(containerId: string, text: string): void
 }
@@ -55,7 +58,7 @@ export function createBootChecks(options: BootCheckOptions): BootChecks {
   }
 
   const probe = async (target: BootCheckTarget, signal: AbortSignal) => {
-    const hear = (status: number) => options.onAnswer(target.containerId, status, target.host)
+    const hear = async (status: number) => options.onAnswer(target.containerId, status, target.host)
     // Whoever says which path is healthy need not be asked for another one.
     const isPathAsked = target.healthChecks.some((check) => check.kind === 'path')
     for (let attempt = 0; !signal.aborted; attempt++) {
@@ -134,7 +137,11 @@ function isOpen(target: BootCheckTarget, signal: AbortSignal): Promise<boolean> 
 }
 
 /** Any response counts, and so does a server of another protocol that answers with something else. */
-function answers(target: BootCheckTarget, signal: AbortSignal, hear: (status: number) => void): Promise<boolean> {
+function answers(
+  target: BootCheckTarget,
+  signal: AbortSignal,
+  hear: (status: number) => Promise<void>,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = request({
       host: target.address,
@@ -150,10 +157,7 @@ function answers(target: BootCheckTarget, signal: AbortSignal, hear: (status: nu
       resolve(isUp)
     }
     const timer = setTimeout(() => end(true), silentUpMs)
-    probe.once('response', ({ statusCode = 200 }) => {
-      hear(statusCode)
-      end(true)
-    })
+    probe.once('response', ({ statusCode = 200 }) => void hear(statusCode).finally(() => end(true)))
     probe.once('upgrade', () => end(true))
     probe.once('error', (error: NodeJS.ErrnoException) => end(error.code?.startsWith('HPE_') ?? false))
     probe.end()

@@ -24,15 +24,16 @@ export function createBootNews({ engine, releaseNews, appLog, nudge }: BootNewsC
     releaseNews.publish(release, { kind: 'step', text: `${dyno}: ${text}` })
   }
   const onAnswer = async (containerId: string, status: number, host: string) => {
-    const { dyno, release } = await about(containerId)
     const text = noteOn(status, host)
+    if (text === undefined) return
+    const { dyno, release } = await about(containerId)
     // Of several dynos of one release the first speaks for all.
-    if (text !== undefined && dyno.endsWith('.1')) releaseNews.publish(release, { kind: 'step', text })
+    if (dyno.endsWith('.1')) releaseNews.publish(release, { kind: 'step', text })
   }
   return {
     onChange: (containerId) => void onChange(containerId),
     onFailedAttempt: (containerId, text) => void onFailedAttempt(containerId, text),
-    onAnswer: (containerId, status, host) => void onAnswer(containerId, status, host),
+    onAnswer,
   }
 }
 

@@ -30,7 +30,7 @@ t.test('of more requests than a log takes a sample is logged, and every failure'
   t.ok(lines('bad').every((entry) => entry.code === 'H13' && entry.isSample))
   t.ok(lines('quiet').every((entry) => !entry.isSample))
   const count = lines('many').length
-  t.ok(count >= 40 && count < 200, `${count} of 400 are logged`)
+  t.ok(count >= 40 && count < 350, `${count} of 400 are logged`)
   const whole = lines('many').filter((entry) => !entry.isSample).length
-  t.ok(whole >= 30 && whole <= 60, `${whole} before they were too many`)
+  t.ok(whole >= 30 && whole <= 120, `${whole} before they were too many`)
 })

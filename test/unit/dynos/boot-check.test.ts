@@ -61,7 +61,7 @@ async function check(
         if (state.kind !== 'checking') resolve(state)
       },
       onFailedAttempt: (_, text) => attempts.push(text),
-      onAnswer: (id, status, host) => heard.push(`${id} ${status} ${host}`),
+      onAnswer: (id, status, host) => void heard.push(`${id} ${status} ${host}`),
     })
     t.teardown(() => checks.close())
     t.equal(checks.look(target).kind, 'starting')
