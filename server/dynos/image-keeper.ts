@@ -5,10 +5,9 @@
 import type { Config } from '../config.js'
 import type { Logger } from '../lib/logger.js'
 import { slugImageReference } from '../model/slug.js'
-import { listAppIds } from '../store/apps.js'
 import { listPendingBuilds } from '../store/builds.js'
 import type { Database } from '../store/database.js'
-import { listImageReferences, listPrunableSlugs, markSlugPruned } from '../store/releases.js'
+import { listImageReferences, markPastSlugsPruned } from '../store/releases.js'
 
 export interface ImageKeeperContext {
   readonly db: Database
@@ -77,8 +76,7 @@ export function createImageKeeper(context: ImageKeeperContext): ImageKeeper {
 
 async function keepImages({ db, config, listTags, removeImage }: ImageKeeperContext): Promise<void> {
   // The row first: a rollback that comes meanwhile is refused rather than failed.
-  for (const appId of await listAppIds(db))
-    for (const slug of await listPrunableSlugs(db, appId, config.dynos.keepReleases)) await markSlugPruned(db, slug.id)
+  await markPastSlugsPruned(db, config.dynos.keepReleases)
 
   // In this order: what is built meanwhile was not there yet, or is pending, or has its slug.
   const tags = await listTags(`${config.instance}/app-*`)

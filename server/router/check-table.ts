@@ -5,6 +5,7 @@
  * line end or a keyword with it. The checks repeat what the rows already promise: a table that fails here is a bug.
  */
 import { isIP } from 'node:net'
+import { remembered } from '../lib/remembered.js'
 import type { AppRoutes, RouteBackend, RouteState, RouteTable } from '../model/route-table.js'
 import { RouterError } from './errors.js'
 
@@ -21,16 +22,13 @@ export function platformHosts(domain: string): readonly [string, string] {
   return [`api.${domain}`, `git.${domain}`]
 }
 
-/** Apps found right before: of a thousand, one or two are new in a table. */
-const checked = new WeakSet<AppRoutes>()
-
 /** Throws `RouterError` kind `invalid` naming the first thing wrong. */
 export function checkTable(table: RouteTable, domain: string): void {
   if (!Number.isSafeInteger(table.version) || table.version < 0) refuse(`version ${table.version} is not a number`)
   const hosts = new Map<string, string>(platformHosts(domain).map((host) => [host, 'the platform']))
   const ids = new Set<string>()
   for (const app of table.apps) {
-    if (!checked.has(app)) checkApp(app)
+    checkApp(app)
     if (ids.has(app.appId)) refuse(`app ${app.appName} is listed twice`)
     ids.add(app.appId)
     for (const host of app.hosts) {
@@ -38,11 +36,11 @@ export function checkTable(table: RouteTable, domain: string): void {
       if (owner !== undefined) refuse(`host ${host} of app ${app.appName} belongs to ${owner}`)
       hosts.set(host, `app ${app.appName}`)
     }
-    checked.add(app)
   }
 }
 
-function checkApp(app: AppRoutes): void {
+/** Of a thousand apps in a table one or two are new. */
+const checkApp = remembered((app: AppRoutes): void => {
   if (!idPattern.test(app.appId)) refuse(`'${app.appId}' is not an app id`)
   if (!appNamePattern.test(app.appName)) refuse(`'${app.appName}' is not an app name`)
   if (!states.includes(app.state)) refuse(`'${app.state}' is not a state that app ${app.appName} can be in`)
@@ -54,7 +52,7 @@ function checkApp(app: AppRoutes): void {
     if (names.has(backend.name)) refuse(`backend ${backend.name} of app ${app.appName} is listed twice`)
     names.add(backend.name)
   }
-}
+})
 
 function checkBackend(app: AppRoutes, backend: RouteBackend): void {
   const of = `backend ${backend.name} of app ${app.appName}`

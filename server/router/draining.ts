@@ -29,12 +29,15 @@ export async function sessionsOf(slot: string, server: string, paths: RouterPath
   }
 }
 
+/** Undefined where nobody listens. A reply that was cut off is asked for again: whoever gave it has a successor. */
 async function askIfThere(socketPath: string, command: string): Promise<string | undefined> {
-  try {
-    return await ask(socketPath, command)
-  } catch (error) {
-    if (isAway(error) || isCut(error)) return undefined
-    throw error
+  for (const deadline = Date.now() + deadlineMs; ; await delay(pauseMs)) {
+    try {
+      return await ask(socketPath, command)
+    } catch (error) {
+      if (isAway(error)) return undefined
+      if (!isCut(error) || Date.now() > deadline) throw error
+    }
   }
 }
 

@@ -4,6 +4,7 @@
  * The same shape is made from the table (what should be) and from a running HAProxy (what is); the difference of two
  * layouts, in `changes.ts`, is the list of commands that leads from one to the other.
  */
+import { remembered } from '../lib/remembered.js'
 import { platformHosts } from './check-table.js'
 import type { PlacedApp, Placement } from './placement.js'
 
@@ -44,23 +45,17 @@ interface LayoutPart {
   readonly servers: readonly (readonly [server: string, address: string])[]
 }
 
-const parts = new WeakMap<PlacedApp, LayoutPart>()
-
 /** A table of a thousand apps is laid out at every change; most of them are as they were. */
-function partOf(app: PlacedApp): LayoutPart {
-  const known = parts.get(app)
-  if (known !== undefined) return known
+const partOf = remembered((app: PlacedApp): LayoutPart => {
   const slot = slotName(app.slot)
   const backends = [...app.backends].sort((a, b) => (a.name < b.name ? -1 : 1))
-  const part = {
+  return {
     slot,
     hosts: [...app.hosts].sort(),
     state: `${app.state}:${app.appId}:${app.appName}`,
     servers: backends.map(({ name, address, port }) => [`${slot}/${name}`, `${address}:${port}`] as const),
   }
-  parts.set(app, part)
-  return part
-}
+})
 
 /** Hosts that need a certificate: every one of the layout. */
 export function certifiedHosts(layout: Layout): string[] {

@@ -1,18 +1,11 @@
 /** `route-table.json`: the published table with its slots, as the next control plane finds it. */
+import { remembered } from '../lib/remembered.js'
 import type { RouteTable } from '../model/route-table.js'
 import { checkTable } from './check-table.js'
 import { readIfThere } from './durable-file.js'
 import { type PlacedApp, type Placement, emptyPlacement } from './placement.js'
 
-const texts = new WeakMap<PlacedApp, string>()
-
-function textOf(app: PlacedApp): string {
-  const known = texts.get(app)
-  if (known !== undefined) return known
-  const text = JSON.stringify(app)
-  texts.set(app, text)
-  return text
-}
+const textOf = remembered((app: PlacedApp): string => JSON.stringify(app))
 
 export function renderPlacement({ version, slotCount, apps, resting }: Placement): string {
   const rest = JSON.stringify(resting)

@@ -248,16 +248,18 @@ export async function findSlug(db: Queryable, slugId: string): Promise<Slug | un
   return row && toSlug(row)
 }
 
-/** Slugs in none of the app's newest `keep` releases and not pruned yet. */
-export async function listPrunableSlugs(db: Queryable, appId: string, keep: number): Promise<Slug[]> {
-  const rows = await db.query<SlugRow>(
-    `SELECT s.* FROM slugs s WHERE s.app_id = $1 AND s.pruned_at IS NULL AND s.created_at < now() - interval '1 minute'
-       AND s.id NOT IN (SELECT slug_id FROM releases WHERE app_id = $1 AND slug_id IS NOT NULL
-         ORDER BY (status = 'succeeded') DESC, version DESC LIMIT $2)
-       AND s.id NOT IN (SELECT slug_id FROM releases WHERE app_id = $1 AND slug_id IS NOT NULL AND status = 'pending')`,
-    [appId, keep],
+/** Marks the slugs that are in none of their app's newest `keep` releases. */
+export async function markPastSlugsPruned(db: Queryable, keep: number): Promise<void> {
+  await db.query(
+    `UPDATE slugs SET pruned_at = now()
+     WHERE pruned_at IS NULL AND created_at < now() - interval '1 minute' AND id NOT IN (
+       SELECT slug_id FROM (
+         SELECT slug_id, status,
+           row_number() OVER (PARTITION BY app_id ORDER BY (status = 'succeeded') DESC, version DESC) AS place
+         FROM releases WHERE slug_id IS NOT NULL) AS placed
+       WHERE place <= $1 OR status = 'pending')`,
+    [keep],
   )
-  return rows.map(toSlug)
 }
 
 /** Of every image that is kept for some slug, or that an app runs. */

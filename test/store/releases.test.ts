@@ -25,8 +25,8 @@ import {
   getRelease,
   insertRelease,
   isSlugPruned,
-  listPrunableSlugs,
   listReleases,
+  markPastSlugsPruned,
   markSlugPruned,
   moveReleaseCommand,
   readConfigVars,
@@ -168,11 +168,10 @@ t.test('releases are listed from either end, a page at a time', async (t) => {
 })
 
 t.test(
-  'slugs that neither a kept release nor a pending one needs can be pruned, once they are not fresh',
+  'slugs that neither a kept release of their app nor a pending one needs are pruned, once they are not fresh',
   async (t) => {
     const { app } = await makeApp(db)
-    const slugs = []
-    for (let n = 0; n < 6; n++) slugs.push(await makeSlug(db, app.id))
+    const slugs = await Promise.all(Array.from({ length: 6 }, () => makeSlug(db, app.id)))
     const [failed, first, second, third, pending, unused] = slugs.map((s) => s.id)
     for (const [slugId, status] of [
       [pending, 'pending'],
@@ -182,13 +181,23 @@ t.test(
       [third, 'succeeded'],
     ] as const)
       await makeRelease(db, app.id, { slugId, status })
-    t.same(await listPrunableSlugs(db, app.id, 2), [], 'all of them are fresh')
-    await db.query("UPDATE slugs SET created_at = now() - interval '2 minutes' WHERE app_id = $1", [app.id])
-    const prunable = async () => (await listPrunableSlugs(db, app.id, 2)).map((s) => s.id).sort()
-    t.same(await prunable(), [failed, first, unused].sort())
+    const other = await makeApp(db)
+    const alone = await makeSlug(db, other.app.id)
+    await makeRelease(db, other.app.id, { slugId: alone.id, status: 'succeeded' })
+    const pruned = async () => {
+      const all = [...slugs.map((s) => s.id), alone.id]
+      const marks = await Promise.all(all.map((id) => isSlugPruned(db, id)))
+      return all.filter((_, at) => marks[at]).sort()
+    }
+    await markPastSlugsPruned(db, 2)
+    t.same(await pruned(), [], 'all of them are fresh')
+    await db.query("UPDATE slugs SET created_at = now() - interval '2 minutes' WHERE app_id = ANY($1)", [
+      [app.id, other.app.id],
+    ])
     await markSlugPruned(db, failed ?? '')
-    t.same(await prunable(), [first, unused].sort())
-    t.same([await isSlugPruned(db, failed ?? ''), await isSlugPruned(db, first ?? '')], [true, false])
+    t.same(await pruned(), [failed])
+    await markPastSlugsPruned(db, 2)
+    t.same(await pruned(), [failed, first, unused].sort())
     t.equal(await isSlugPruned(db, randomUUID()), true)
     t.match(await findSlug(db, third ?? ''), { sizeBytes: 5_000_000_000, processTypes: { web: 'serve' } })
   },
