@@ -7,6 +7,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { GitRun } from './git-transport.js'
+import { isAnswered, sendText } from './last-word.js'
 import type { GitLimits } from './push-request.js'
 import { BodyError, type BodyFault, drained, type RequestBody } from './request-body.js'
 
@@ -97,11 +98,6 @@ async function sendOutput(input: ExchangeInput, reception: Reception | undefined
   else sendText(response, ...faultAnswers[fault ?? 'bad'])
 }
 
-/** Whether nothing more can be said, since the end has been or nobody is there. */
-function isAnswered(response: ServerResponse): boolean {
-  return response.destroyed || response.writableEnded
-}
-
 /** What a body that isn't a git request's is answered. */
 export const faultAnswers: Record<BodyFault | 'bad', readonly [number, string]> = {
   bad: [400, 'The request body is not what git sends.'],
@@ -118,12 +114,4 @@ export function gitHeaders(contentType: string): Record<string, string> {
     pragma: 'no-cache',
     expires: 'Fri, 01 Jan 1980 00:00:00 GMT',
   }
-}
-
-/** A sentence, which git shows its user after `remote:`, on a connection that ends: an unread body may be behind it. */
-export function sendText(response: ServerResponse, status: number, sentence: string): void {
-  if (isAnswered(response)) return
-  if (response.headersSent) return void response.destroy()
-  const headers = { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }
-  response.writeHead(status, headers).end(` !     ${sentence}\n`)
 }

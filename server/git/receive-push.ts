@@ -5,8 +5,9 @@
  * decided on cancels the build; git then waits for the relay's answer like any other time.
  */
 import { type CommandList, CommandListReader } from './command-list.js'
-import { exchange, faultAnswers, gitHeaders, sendText } from './exchange.js'
+import { exchange, faultAnswers, gitHeaders } from './exchange.js'
 import type { GitWork } from './git-work.js'
+import { sendText } from './last-word.js'
 import { BodyError, type BodyFault, RequestBody } from './request-body.js'
 
 const resultType = 'application/x-git-receive-pack-result'

@@ -6,15 +6,16 @@
  * through a `GitTransport`; what a push may change is decided later, by the relay.
  */
 import { setMaxListeners } from 'node:events'
+import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Account } from '../model/account.js'
 import { isAppName } from '../model/app-name.js'
 import { errorStatus, PlatformError } from '../model/errors.js'
 import { readToken } from './credentials.js'
-import { sendText } from './exchange.js'
 import { FetchTurns } from './fetch-turns.js'
 import type { GitServiceName } from './git-transport.js'
 import { AccountCounts, type GitAccess, type GitDependencies, type GitWork } from './git-work.js'
+import { sendText } from './last-word.js'
 import type { GitLimits, GitLog } from './push-request.js'
 import { PushRate } from './push-rate.js'
 import { PushesUnderWay } from './pushes-under-way.js'
@@ -136,9 +137,8 @@ async function challenge(reply: FastifyReply): Promise<void> {
 
 /** Git shows its user such a sentence after `remote:`. */
 async function refuse(reply: FastifyReply, status: number, sentence: string): Promise<void> {
-  // An unread body may follow; the connection isn't used again.
-  if (reply.request.method !== 'GET') reply.header('connection', 'close')
-  await reply.code(status).type('text/plain; charset=utf-8').send(` !     ${sentence}\n`)
+  reply.hijack()
+  sendText(reply.raw, status, sentence, reply.getHeaders() as OutgoingHttpHeaders)
 }
 
 async function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: GitLog): Promise<void> {

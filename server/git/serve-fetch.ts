@@ -1,7 +1,8 @@
 /** The reading half: the list of refs that a fetch or a push begins with, and fetches. */
-import { exchange, sendText } from './exchange.js'
+import { exchange } from './exchange.js'
 import type { GitServiceName } from './git-transport.js'
 import type { GitWork } from './git-work.js'
+import { sendText } from './last-word.js'
 import { RequestBody } from './request-body.js'
 
 /** What a client asks for is ids; a history of 10⁶ commits stays far below. Unpacked bytes. */
