@@ -41,9 +41,14 @@ export async function ensureTenant(server: TenantServer, tenant: PostgresSecrets
   await server.query(`ALTER DATABASE ${database} OWNER TO ${user}; REVOKE ALL ON DATABASE ${database} FROM PUBLIC`)
 }
 
-/** Ends the tenant's sessions that come from a subnet (CIDR). */
+/**
+ * Ends the tenant's sessions that come from a subnet (CIDR), and waits for their processes: a client whose network is taken
+ * away before its session's last words and its end have gone out would wait for them for good.
+ */
 export async function endSessionsFrom(server: TenantServer, subnet: string): Promise<void> {
-  await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr <<= $1::inet', [subnet])
+  // All are told first; the second call waits for one after the other, and repeats itself to one that has not ended.
+  const told = 'SELECT pid FROM pg_stat_activity WHERE client_addr <<= $1::inet AND pg_terminate_backend(pid)'
+  await server.query(`SELECT pg_terminate_backend(pid, 1000) FROM unnest(ARRAY(${told})) AS pid`, [subnet])
 }
 
 /**
