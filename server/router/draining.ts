@@ -10,34 +10,44 @@ const pauseMs = 20
 
 /**
  * Sessions of one server, in all processes; 0 with no HAProxy running. Anybody may reload HAProxy at any moment, and then
- * one of its sockets is away for an instant: it is asked again until both answer, or neither. Throws when it stays so.
+ * one of its sockets is away for an instant, or a reply is cut off: all are asked again until they answer, or are gone.
+ * Throws when it stays so.
  */
 export async function sessionsOf(slot: string, server: string, paths: RouterPaths): Promise<number> {
-  const command = `show stat ${slot} 4 -1`
+  let timesAway = 0
   for (const deadline = Date.now() + deadlineMs; ; await delay(pauseMs)) {
-    // In this order: a process that begins to leave in between is counted by one answer or by both.
-    const current = await askIfThere(paths.adminSocket, command)
-    const processes = await askIfThere(paths.masterSocket, 'show proc')
-    if (current === undefined && processes === undefined) return 0
-    if (current !== undefined && processes !== undefined) {
-      let sessions = parseSessions(current, server)
-      for (const pid of parseProcesses(processes).leaving)
-        sessions += parseSessions(await askLeaving(pid, command, paths), server)
-      return sessions
-    }
+    const count = await tryToCount(`show stat ${slot} 4 -1`, server, paths)
+    if (typeof count === 'number') return count
+    timesAway = count === 'away' ? timesAway + 1 : 0
+    if (timesAway === 2) return 0
     if (Date.now() > deadline) throw new Error('HAProxy does not say which requests are in flight')
   }
 }
 
-/** Undefined where nobody listens. A reply that was cut off is asked for again: whoever gave it has a successor. */
+async function tryToCount(command: string, server: string, paths: RouterPaths): Promise<number | 'away' | 'unclear'> {
+  try {
+    // In this order: a process that begins to leave in between is counted by one answer or by both.
+    const current = await askIfThere(paths.adminSocket, command)
+    const processes = await askIfThere(paths.masterSocket, 'show proc')
+    if (current === undefined && processes === undefined) return 'away'
+    if (current === undefined || processes === undefined) return 'unclear'
+    let sessions = parseSessions(current, server)
+    for (const pid of parseProcesses(processes).leaving)
+      sessions += parseSessions(await askLeaving(pid, command, paths), server)
+    return sessions
+  } catch (error) {
+    if (isAway(error) || isCut(error)) return 'unclear'
+    throw error
+  }
+}
+
+/** Undefined where nobody listens. */
 async function askIfThere(socketPath: string, command: string): Promise<string | undefined> {
-  for (const deadline = Date.now() + deadlineMs; ; await delay(pauseMs)) {
-    try {
-      return await ask(socketPath, command)
-    } catch (error) {
-      if (isAway(error)) return undefined
-      if (!isCut(error) || Date.now() > deadline) throw error
-    }
+  try {
+    return await ask(socketPath, command)
+  } catch (error) {
+    if (isAway(error)) return undefined
+    throw error
   }
 }
 

@@ -25,7 +25,18 @@ export function isAway(error: unknown): boolean {
 
 /** True when whoever listened went away before its reply was whole. */
 export function isCut(error: unknown): boolean {
-  return isCode(error, 'ECONNRESET', 'EPIPE')
+  return error instanceof CutReply || isCode(error, 'ECONNRESET', 'EPIPE')
+}
+
+class CutReply extends Error {
+  constructor(command: string) {
+    super(`HAProxy went away while it answered '${command.split('\n', 1)[0]}'`)
+  }
+}
+
+/** A process that ends closes its connections like one that has said all: only what it said tells them apart. */
+function isWhole(command: string, reply: string): boolean {
+  return reply.endsWith(command.startsWith('show ') ? '\n\n' : '\n')
 }
 
 const deadlineMs = 10_000
@@ -44,8 +55,10 @@ export function ask(socketPath: string, command: string, timeoutMs = deadlineMs)
     socket.on('error', fail)
     socket.on('data', (part: Buffer) => parts.push(part))
     socket.on('end', () => {
+      const reply = Buffer.concat(parts).toString('utf8')
+      if (!isWhole(command, reply)) return fail(new CutReply(command))
       clearTimeout(timer)
-      resolve(Buffer.concat(parts).toString('utf8'))
+      resolve(reply)
     })
     socket.end(`${command}\n`)
   })
@@ -71,13 +84,8 @@ export async function tell(socketPath: string, command: string): Promise<void> {
   if (expected === undefined ? reply !== '' : !expected.test(reply)) throw new CommandRefused(command, reply)
 }
 
-/** Asks a process that a reload left behind. It may be gone any moment: then its answer is empty. */
+/** Asks a process that a reload left behind; empty when it is gone. */
 export async function askLeaving(pid: number, command: string, paths: RouterPaths): Promise<string> {
-  try {
-    const reply = await ask(paths.masterSocket, `@!${pid} ${command}`)
-    return reply.startsWith("Can't find the target PID") ? '' : reply
-  } catch (error) {
-    if (isAway(error) || isCut(error)) return ''
-    throw error
-  }
+  const reply = await ask(paths.masterSocket, `@!${pid} ${command}`)
+  return reply.startsWith("Can't find the target PID") ? '' : reply
 }
