@@ -64,7 +64,8 @@ export function parseAccessLine(line: string, idleTimeoutMs: number): AccessEntr
     path: text('path') + text('query'),
     host: text('host'),
     requestId: text('id'),
-    fwd: text('fwd'),
+    // Nought where the client spoke for nobody.
+    fwd: text('fwd') || text('client'),
     dyno: isApp ? server.replace(/_[^_]*$/, '') : '',
     connectMs,
     serviceMs:

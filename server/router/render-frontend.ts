@@ -5,6 +5,7 @@
  * what a client sent under these names, or under spellings that CGI-like gateways confuse with them, is removed before
  * ours are set. Only `X-Forwarded-For` keeps the client's value, with the address we saw appended, as on Heroku; of
  * several such lines the last.
+ * `X-Request-Id`, and `X-Forwarded-For` where the client sent none, are set by HAProxy's own options, behind all rules.
  * Hop-by-hop headers go first, so that `Connection: x-forwarded-for` can't make a later hop drop one of ours.
  *
  * A process that a reload left behind still hears its open connections, but its servers can't be changed any more. So
@@ -34,7 +35,7 @@ function logFormat(tls: string): string {
   return [
     '%{+json}o',
     '%(at:sint)[request_date(ms)] %(app)[var(txn.app)] %(code)[var(txn.code)] %(server)s',
-    `%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(tls)${tls}`,
+    `%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(client)ci %(tls)${tls}`,
     '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts %(sample)[var(txn.sample)]',
   ].join(' ')
 }
@@ -57,6 +58,8 @@ frontend public from clients
   bind ${address}:${settings.httpsPort} ssl crt ${paths.defaultCert} crt-list ${paths.certList} alpn h2,http/1.1
   log global
   log-format "${logFormat('sslv')}"
+  unique-id-header x-request-id
+  option forwardfor if-none header x-forwarded-for
 `
 }
 
@@ -67,8 +70,9 @@ function refusals(paths: RouterPaths): string {
   http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
   http-request deny deny_status 405 if METH_CONNECT
   acl is_h2 req.ver 2.0
-  acl has_plain_target url -m beg -i / http:// https://
-  http-request deny deny_status 400 if !is_h2 !has_plain_target !{ url -m str * }
+  acl is_path url -m beg /
+  acl is_absolute url -m beg -i http:// https://
+  http-request deny deny_status 400 if !is_path !is_h2 !is_absolute !{ url -m str * }
   http-request deny deny_status 400 if HTTP_1.0 { req.hdr(transfer-encoding) -m found }
   http-request return status 414 if { pathq,length gt 8192 }
   http-request set-var(txn.code) str(H31) if has_sni !sni_is_host
@@ -81,7 +85,7 @@ function whoIsAsked(settings: RouterSettings, { hostsMap, slotsMap }: RouterPath
   return `  http-request set-var(txn.slot) var(txn.host),map_str(${hostsMap})
   http-request set-var(txn.slot) var(txn.host),regsub("^[^.]+","*"),map_str(${hostsMap}) unless { var(txn.slot) -m found }
   http-request set-var(txn.app) var(txn.slot),map_str(${slotsMap})
-  http-request return status 200 content-type text/plain string "ok" if { path ${healthPath} } !{ var(txn.app) -m found }
+  http-request return status 200 content-type text/plain string "ok" if !{ var(txn.app) -m found } { path ${healthPath} }
   http-request set-timeout client ${settings.apiIdleTimeoutMs} if { var(txn.slot) -m str ${platformSlot} }
 `
 }
@@ -91,19 +95,18 @@ const headers = `  acl has_upgrade req.hdr(upgrade) -m found
   http-request del-header proxy-connection
   http-request del-header connection unless has_upgrade
   http-request set-header connection upgrade if has_upgrade
-  http-request set-var-fmt(txn.fwd) "%[src]"
   http-request set-var-fmt(txn.fwd) "%[req.fhdr(x-forwarded-for)], %[src]" if { req.fhdr(x-forwarded-for),length gt 0 }
   http-request del-header x-forwarded- -m beg
   http-request del-header forwarded
   http-request del-header proxy
   http-request del-header ^x[-_](forwarded[-_].*|request[-_](id|start))$ -m reg if { req.hdr_names -m sub _ }
-  http-request set-header x-forwarded-for %[var(txn.fwd)]
-  http-request set-header x-forwarded-proto %[ssl_fc,iif(https,http)]
-  http-request set-header x-forwarded-port %[dst_port]
-  http-request set-header x-request-id %[unique-id]
+  http-request add-header x-forwarded-for %[var(txn.fwd)] if { var(txn.fwd) -m found }
+  http-request add-header x-forwarded-proto %[ssl_fc,iif(https,http)]
+  http-request add-header x-forwarded-port %[dst_port]
+  http-request del-header x-request-id
   http-request set-header x-request-start %[request_date(ms)]
   http-request set-header via "1.1 paas"
-  http-request set-uri %[pathq] if !is_h2 { url -m beg -i http:// https:// }
+  http-request set-uri %[pathq] if !is_path !is_h2 is_absolute
 `
 
 /**
