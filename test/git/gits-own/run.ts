@@ -3,8 +3,7 @@
  *
  *   node dist/test/git/gits-own/run.js GIT-SOURCE [node-git-server|spawn]
  *
- * GIT-SOURCE is git's source of the version that is installed, with `make GIT-BUILD-OPTIONS t/helper/test-tool templates`
- * done in it. Ends with 1 when a case fails that is not in `otherwise.ts`, or when one that is passes.
+ * GIT-SOURCE is git's source of the version that is installed, made ready as docs/reliability.md says. Ends with 1 when a case fails that is not in `otherwise.ts`, or when one that is passes.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
