@@ -41,7 +41,7 @@ import type { Platform, ReleaseNews } from './platform.js'
 import { formatAccessLine } from './router/access-log.js'
 import { createRouter, type Router } from './router/router.js'
 import { routerOptions } from './router-options.js'
-import { type Database, openDatabase } from './store/database.js'
+import { type Database, openDatabase, throughOutages } from './store/database.js'
 import { nextRouteTableVersion } from './store/dynos.js'
 
 export interface ControlPlaneOptions {
@@ -109,6 +109,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     log,
     builder,
     releaseNews,
+    buildsUnderWay: new Set(),
     nudge: (appId) => reconciler?.nudge(appId),
     nudgeAddOns: () => addOns.nudge(),
     nudgeImages: () => images.nudge(),
@@ -182,9 +183,17 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const usage = createUsageWatch(context)
 
   await endAbandonedBuilds(db)
-  const settleRefs = (appId?: string) => settleDeployedRefs({ db, repositories: repos, log }, appId)
+  const settleRefs = (appId?: string) =>
+    throughOutages(() => settleDeployedRefs({ db, repositories: repos, log }, appId))
   await settleRefs()
-  const images = createImageKeeper({ db, config, log, listTags: engine.listTags, removeImage: builder.removeImage })
+  const images = createImageKeeper({
+    db,
+    config,
+    log,
+    buildsUnderWay: platform.buildsUnderWay,
+    listTags: engine.listTags,
+    removeImage: builder.removeImage,
+  })
 
   const git = await startGitDoor({ platform, repositories: repos, readAlong: buildOutput.begin, settleRefs })
 

@@ -22,11 +22,13 @@ export interface Platform {
   readonly log: Logger
   readonly builder: Builder
   readonly releaseNews: Topic<ReleaseNews>
+  /** Ids of the builds that somebody is at, from before their row is there. */
+  readonly buildsUnderWay: Set<string>
   /** Asks the loop to look at an app soon. */
   nudge(appId: string): void
   /** Asks the add-on loop to look soon. */
   nudgeAddOns(): void
-  /** Asks for a look at the images soon: a build came to nothing after it may have made one. */
+  /** Asks for a look at builds and images soon: one has come to nothing. */
   nudgeImages(): void
   /** Adds a line of the platform's own to an app's log: `heroku[web.1]`, `app[api]`. */
   appLog(appId: string, line: { readonly source: 'app' | 'heroku'; readonly dyno: string; readonly text: string }): void

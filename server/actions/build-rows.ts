@@ -1,24 +1,31 @@
-/** The row of a build, from its beginning to its end, for the action that fills the time between. */
+/**
+ * The row of a build, from its beginning to its end, for the action that fills the time between. A row whose end could not
+ * be written is pending while nobody is at it: whoever is at one is in `platform.buildsUnderWay`, and the image keeper's
+ * look ends the others.
+ */
+import { randomUUID } from 'node:crypto'
 import type { Source } from '../build/source.js'
 import type { Account } from '../model/account.js'
 import type { App } from '../model/app.js'
-import type { BuildStatus } from '../model/build.js'
-import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
 import { endAbandonedBuilds, endBuild, insertBuild } from '../store/builds.js'
-import { isUniqueViolation } from '../store/database.js'
+import { isUniqueViolation, throughOutages } from '../store/database.js'
 
-/** Undefined when the app has another build under way, which its pusher has been told. */
+/** Undefined when the app has another build under way, which its pusher has been told. Whoever gets an id calls `leaveBuild`. */
 export async function beginBuild(
   platform: Platform,
   push: { readonly account: Account; readonly app: App; readonly source: Source },
   write: (text: string) => void,
 ): Promise<string | undefined> {
+  const id = randomUUID()
+  // Before there is a row, or a look between the two would take it for one that nobody is at.
+  platform.buildsUnderWay.add(id)
   try {
     // Pushes to an app come one at a time, so whatever is pending here is a push whose end could not be written.
-    const abandoned = await endAbandonedBuilds(platform.db, push.app.id)
+    const abandoned = await endAbandonedBuilds(platform.db, { appId: push.app.id })
     if (abandoned.length > 0) platform.nudgeImages()
-    const build = await insertBuild(platform.db, {
+    await insertBuild(platform.db, {
+      id,
       appId: push.app.id,
       accountId: push.account.id,
       commit: push.source.commit,
@@ -26,44 +33,31 @@ export async function beginBuild(
       ref: push.source.ref,
     })
     platform.appLog(push.app.id, { source: 'app', dyno: 'api', text: `Build started by user ${push.account.email}` })
-    return build.id
+    return id
   } catch (error) {
+    leaveBuild(platform, id, false)
     if (!isUniqueViolation(error, 'builds_pending')) throw error
     write('\n !     Another build of this app is under way. Wait for it to finish, then push again.\n')
     return undefined
   }
 }
 
-const outagePollMs = 500
-
-/** A database that is away comes back; until then the answer would be a guess. */
-export async function endThroughOutages(
-  platform: Platform,
-  buildId: string,
-  end: Parameters<typeof endBuild>[2],
-): Promise<BuildStatus> {
-  for (;;) {
-    try {
-      return await endBuild(platform.db, buildId, end)
-    } catch (error) {
-      if (!(error instanceof PlatformError && error.id === 'unavailable')) throw error
-      await new Promise((resolve) => setTimeout(resolve, outagePollMs))
-    }
-  }
+/** Nobody is at it any more. Unless it is known to have succeeded, a look ends its row, if need be, and removes its image. */
+export function leaveBuild(platform: Platform, buildId: string, hasSucceeded: boolean): void {
+  platform.buildsUnderWay.delete(buildId)
+  if (!hasSucceeded) platform.nudgeImages()
 }
 
-/** For a fault of ours: ends the build and returns what is to be thrown. */
+/** For a fault of ours: ends the build as well as can be, and returns what is to be thrown. */
 export async function abandon(
   platform: Platform,
   buildId: string,
   told: readonly string[],
   error: unknown,
 ): Promise<unknown> {
-  await endBuild(platform.db, buildId, {
-    status: 'failed',
-    output: told.join(''),
-    failure: 'the platform failed; its log says more',
-  }).catch(() => {})
-  platform.nudgeImages()
+  const failure = 'the platform failed; its log says more'
+  await throughOutages(() =>
+    endBuild(platform.db, buildId, { status: 'failed', output: told.join(''), failure }),
+  ).catch((err: unknown) => platform.log.warn({ err, build: buildId }, 'the end of a build could not be written'))
   return error
 }

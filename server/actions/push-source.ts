@@ -16,14 +16,15 @@ import type { ProcessTypes } from '../model/procfile.js'
 import type { Release } from '../model/release.js'
 import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
-import { setBuildRelease } from '../store/builds.js'
+import { endBuild, setBuildRelease } from '../store/builds.js'
+import { throughOutages } from '../store/database.js'
 import { addFormationEntries } from '../store/formations.js'
 import { findNewestRelease, insertSlug, readConfigVars, settleRelease } from '../store/releases.js'
 import { listAddOns } from '../store/add-ons.js'
 import { createTimeline, type Timeline } from '../lib/timeline.js'
 import { findPlan } from '../model/add-on.js'
 import { createAddOn } from './add-ons.js'
-import { abandon, beginBuild, endThroughOutages } from './build-rows.js'
+import { abandon, beginBuild, leaveBuild } from './build-rows.js'
 import { applyManifestVars, readProject, type Project } from './push-project.js'
 import { announceRelease, awaitOutcome, createRelease, lockLiveApp } from './releases.js'
 
@@ -42,8 +43,6 @@ class PushRefused extends Error {}
 
 /** True when the commit is live. Everything there is to say has been written to the pusher. */
 export async function pushSource(platform: Platform, push: Push): Promise<boolean> {
-  const startedAt = Date.now()
-  const timeline = createTimeline()
   const told: string[] = []
   let size = 0
   const write = (text: string) => {
@@ -53,11 +52,27 @@ export async function pushSource(platform: Platform, push: Push): Promise<boolea
   }
   const buildId = await beginBuild(platform, push, write)
   if (buildId === undefined) return false
+  let hasSucceeded = false
+  try {
+    hasSucceeded = await buildAndRelease(platform, push, buildId, { told, write })
+    return hasSucceeded
+  } finally {
+    leaveBuild(platform, buildId, hasSucceeded)
+  }
+}
+
+async function buildAndRelease(
+  platform: Platform,
+  push: Push,
+  buildId: string,
+  { told, write }: { readonly told: readonly string[]; write(text: string): void },
+): Promise<boolean> {
+  const startedAt = Date.now()
   failpoint('push.build-inserted')
   let failure: string | undefined
   let release: Release | undefined
   try {
-    release = await deploy(platform, push, buildId, write, timeline)
+    release = await deploy(platform, push, buildId, write, createTimeline())
     failure = release.status === 'succeeded' ? undefined : (release.failure ?? 'the release failed')
     if (failure === undefined)
       write(
@@ -71,13 +86,15 @@ export async function pushSource(platform: Platform, push: Push): Promise<boolea
       write(`\n !     ${error.message}\n !     Push rejected; the release before it keeps serving.\n`)
   }
   failpoint('push.before-build-finished')
-  const status = await endThroughOutages(platform, buildId, {
-    status: failure === undefined ? 'succeeded' : 'failed',
-    output: told.join(''),
-    ...(failure === undefined ? {} : { failure }),
-  })
+  // Until the database is back, an answer would be a guess.
+  const status = await throughOutages(() =>
+    endBuild(platform.db, buildId, {
+      status: failure === undefined ? 'succeeded' : 'failed',
+      output: told.join(''),
+      ...(failure === undefined ? {} : { failure }),
+    }),
+  )
   failpoint('push.build-finished')
-  if (status === 'failed') platform.nudgeImages()
   if (failure !== undefined && status === 'succeeded') write(' !     It had gone live by then, so the push stands.\n')
   if (release?.status !== status) platform.nudge(push.app.id)
   return status === 'succeeded'

@@ -1,11 +1,12 @@
 /**
  * Keeps the images that rows name, and no others. Two kinds are one too many: of releases too old to be rolled back to, and
  * of builds that came to nothing after their image was made (refused afterwards, cancelled, cut off by an outage or a death).
+ * A pending build keeps its image, so those that nobody is at any more are ended first.
  */
 import type { Config } from '../config.js'
 import type { Logger } from '../lib/logger.js'
 import { slugImageReference } from '../model/slug.js'
-import { listPendingBuilds } from '../store/builds.js'
+import { endAbandonedBuilds, listPendingBuilds } from '../store/builds.js'
 import type { Database } from '../store/database.js'
 import { listImageReferences, markPastSlugsPruned } from '../store/releases.js'
 
@@ -13,6 +14,7 @@ export interface ImageKeeperContext {
   readonly db: Database
   readonly config: Config
   readonly log: Logger
+  readonly buildsUnderWay: ReadonlySet<string>
   listTags(repository: string): Promise<string[]>
   removeImage(reference: string): Promise<void>
 }
@@ -52,7 +54,7 @@ export function createImageKeeper(context: ImageKeeperContext): ImageKeeper {
         },
         (err: unknown) => {
           failures++
-          context.log.warn({ err }, 'images that no release needs could not be removed; trying again')
+          context.log.warn({ err }, 'builds and images could not be looked at; trying again')
         },
       )
       .then(() => {
@@ -74,7 +76,11 @@ export function createImageKeeper(context: ImageKeeperContext): ImageKeeper {
   }
 }
 
-async function keepImages({ db, config, listTags, removeImage }: ImageKeeperContext): Promise<void> {
+async function keepImages(context: ImageKeeperContext): Promise<void> {
+  const { db, config, listTags, removeImage } = context
+  const abandoned = await endAbandonedBuilds(db, { underWay: context.buildsUnderWay })
+  for (const build of abandoned)
+    context.log.info({ app: build.appId, build: build.id }, 'a build that nobody was at has been ended')
   // The row first: a rollback that comes meanwhile is refused rather than failed.
   await markPastSlugsPruned(db, config.dynos.keepReleases)
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Build, BuildStatus } from '../model/build.js'
 import type { Database, Queryable, Transaction } from './database.js'
 
@@ -41,13 +42,14 @@ const select = `SELECT b.id, b.app_id, b.account_id, a.email AS account_email, b
 /** Throws a unique violation of `builds_pending` while the app has another build under way. */
 export async function insertBuild(
   db: Queryable,
-  fields: { appId: string; accountId: string; commit: string; commitDescription: string; ref?: string },
+  fields: { id?: string; appId: string; accountId: string; commit: string; commitDescription: string; ref?: string },
 ): Promise<Build> {
-  const [row] = await db.query<{ id: string }>(
-    'INSERT INTO builds (app_id, account_id, commit, commit_description, ref) VALUES ($1, $2, $3, $4, $5) RETURNING id',
-    [fields.appId, fields.accountId, fields.commit, fields.commitDescription, fields.ref ?? null],
+  const id = fields.id ?? randomUUID()
+  await db.query(
+    'INSERT INTO builds (id, app_id, account_id, commit, commit_description, ref) VALUES ($1, $2, $3, $4, $5, $6)',
+    [id, fields.appId, fields.accountId, fields.commit, fields.commitDescription, fields.ref ?? null],
   )
-  return (await findBuild(db, fields.appId, row?.id ?? '')) as Build
+  return (await findBuild(db, fields.appId, id)) as Build
 }
 
 export async function findBuild(db: Queryable, appId: string, buildId: string): Promise<Build | undefined> {
@@ -161,13 +163,16 @@ export async function listPendingBuilds(db: Queryable, appId?: string): Promise<
 }
 
 /**
- * Builds that are pending although nobody is at them any more, of one app or of all. At start that is every pending one;
- * later, those whose end could not be written.
+ * Ends builds that are pending although nobody is at them any more, of one app or of all. At start that is every pending
+ * one; later, those whose end could not be written, which is every one but those `underWay`.
  */
-export async function endAbandonedBuilds(db: Database, appId?: string): Promise<Build[]> {
-  const pending = await listPendingBuilds(db, appId)
+export async function endAbandonedBuilds(
+  db: Database,
+  of: { readonly appId?: string; readonly underWay?: ReadonlySet<string> } = {},
+): Promise<Build[]> {
+  const pending = (await listPendingBuilds(db, of.appId)).filter((build) => of.underWay?.has(build.id) !== true)
   for (const { id } of pending)
-    await endBuild(db, id, { status: 'failed', output: '', failure: 'the platform restarted; push again' })
+    await endBuild(db, id, { status: 'failed', output: '', failure: 'the platform was interrupted; push again' })
   const builds = await Promise.all(pending.map((build) => findBuild(db, build.appId, build.id)))
   return builds.filter((b): b is Build => b !== undefined)
 }

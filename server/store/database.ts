@@ -87,7 +87,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     let client: pg.PoolClient
     try {
       client = await pool.connect()
-    } catch {
+    } catch (error) {
+      if (isClosed) throw error
       throw new PlatformError(
         'unavailable',
         'The platform database does not answer right now; try again in a few seconds.',
@@ -191,13 +192,28 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
 }
 
+const outagePollMs = 500
+
+/** Tries again for as long as the platform database is away; every other failure is the caller's. */
+export async function throughOutages<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof PlatformError && error.id === 'unavailable')) throw error
+      await new Promise((resolve) => setTimeout(resolve, outagePollMs))
+    }
+  }
+}
+
 /** The server is away or going: connection refused, reset, or told to stop. */
 function isAway(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string }
   return (
     ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', '57P01', '57P02', '57P03', '08006', '08001'].includes(
       code ?? '',
-    ) || /Connection terminated|timeout exceeded when trying to connect|timeout expired/.test(message ?? '')
+    ) ||
+    /Connection terminated|not queryable|timeout exceeded when trying to connect|timeout expired/.test(message ?? '')
   )
 }
 

@@ -5,7 +5,7 @@
 import type { Test as Tap } from 'tap'
 import { setTimeout as delay } from 'node:timers/promises'
 import { appLinkName, appNetworkName } from '../../server/addons/app-network.js'
-import type { Database } from '../../server/store/database.js'
+import { type Database, throughOutages } from '../../server/store/database.js'
 import type { World } from '../support/world.js'
 import { type AppState, type PlatformState, readState, type ReleaseRow } from './platform-state.js'
 
@@ -22,7 +22,8 @@ const pollMs = 150
 export async function holds(t: Tap, { world, rows }: Checked, what: string): Promise<PlatformState> {
   const deadline = Date.now() + withinMs
   for (;;) {
-    const state = await readState(world, rows)
+    // The database may still be on its way back.
+    const state = await throughOutages(() => readState(world, rows))
     const broken = brokenIn(state, world, rows)
     if (broken.length === 0 || Date.now() > deadline) {
       t.same(broken, [], what)

@@ -245,7 +245,7 @@ t.test('builds of a platform that restarted fail, with what to do next', async (
   const failed = await endAbandonedBuilds(db)
   t.match(
     failed.find((b) => b.id === id),
-    { status: 'failed', failure: 'the platform restarted; push again' },
+    { status: 'failed', failure: 'the platform was interrupted; push again' },
   )
   t.same(await endAbandonedBuilds(db), [])
 })
@@ -284,7 +284,7 @@ t.test('a build ends as its release did, whatever was going to be said of it', a
 
   const abandoned = await begin('succeeded', 'c4')
   t.same(
-    (await endAbandonedBuilds(db, app.id)).map((b) => [b.id, b.status]),
+    (await endAbandonedBuilds(db, { appId: app.id })).map((b) => [b.id, b.status]),
     [[abandoned.id, 'succeeded']],
   )
   t.same(await refs(), [['refs/heads/master', 'c4']])

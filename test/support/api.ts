@@ -127,6 +127,7 @@ function testPlatform(parts: Pick<Platform, 'db' | 'config'> & { hub: LogHub; lo
     releaseNews: createTopic<ReleaseNews>(),
     nudge: () => {},
     nudgeAddOns: () => {},
+    buildsUnderWay: new Set(),
     nudgeImages: () => {},
     appLog: (appId, line) => parts.hub.append(appId, { at: new Date().toISOString(), ...line }),
   }
