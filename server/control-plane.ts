@@ -162,6 +162,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     outlivedOom: new Set(),
     letGoAt: new Map(),
     machineCpus: (await engine.info()).cpus,
+    stackImage: options.images.stack,
     appLog: platform.appLog,
     nudge: platform.nudge,
     ensureOwnNetwork: async (app) => (await ensureAppNetworks(engine, config, app)).own.name,

@@ -35,7 +35,7 @@ export async function beginBuild(
     platform.appLog(push.app.id, { source: 'app', dyno: 'api', text: `Build started by user ${push.account.email}` })
     return id
   } catch (error) {
-    leaveBuild(platform, id, false)
+    leaveBuild(platform, push.app.id, id, false)
     if (!isUniqueViolation(error, 'builds_pending')) throw error
     write('\n !     Another build of this app is under way. Wait for it to finish, then push again.\n')
     return undefined
@@ -43,8 +43,10 @@ export async function beginBuild(
 }
 
 /** Nobody is at it any more. Unless it is known to have succeeded, a look ends its row, if need be, and removes its image. */
-export function leaveBuild(platform: Platform, buildId: string, hasSucceeded: boolean): void {
+export function leaveBuild(platform: Platform, appId: string, buildId: string, hasSucceeded: boolean): void {
   platform.buildsUnderWay.delete(buildId)
+  // What was made ready for its release command is not needed any more.
+  platform.nudge(appId)
   if (!hasSucceeded) platform.nudgeImages()
 }
 

@@ -16,7 +16,7 @@ import type { ProcessTypes } from '../model/procfile.js'
 import type { Release } from '../model/release.js'
 import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
-import { endBuild, setBuildRelease } from '../store/builds.js'
+import { endBuild, expectReleaseCommand, setBuildRelease } from '../store/builds.js'
 import { throughOutages } from '../store/database.js'
 import { addFormationEntries } from '../store/formations.js'
 import { findNewestRelease, insertSlug, readConfigVars, settleRelease } from '../store/releases.js'
@@ -57,7 +57,7 @@ export async function pushSource(platform: Platform, push: Push): Promise<boolea
     hasSucceeded = await buildAndRelease(platform, push, buildId, { told, write })
     return hasSucceeded
   } finally {
-    leaveBuild(platform, buildId, hasSucceeded)
+    leaveBuild(platform, push.app.id, buildId, hasSucceeded)
   }
 }
 
@@ -96,7 +96,6 @@ async function buildAndRelease(
   )
   failpoint('push.build-finished')
   if (failure !== undefined && status === 'succeeded') write(' !     It had gone live by then, so the push stands.\n')
-  if (release?.status !== status) platform.nudge(push.app.id)
   return status === 'succeeded'
 }
 
@@ -118,6 +117,11 @@ async function deploy(
   if (project.hasSubmodules)
     write(' !     Warning: submodules are not fetched; their folders are empty in the build.\n')
   for (const note of project.manifest.healthChecks.notes) write(`       Note: app.json: ${note}\n`)
+  if (project.procfile?.release !== undefined) {
+    await expectReleaseCommand(platform.db, buildId)
+    failpoint('push.command-expected')
+    platform.nudge(app.id)
+  }
   const isFirst = (await findNewestRelease(platform.db, app.id))?.slugId === undefined
   if (isFirst) await prepareFirst(platform, push, project.manifest, write)
   const newest = await findNewestRelease(platform.db, app.id)

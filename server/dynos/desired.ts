@@ -4,6 +4,7 @@ import type { OneOff } from '../model/dyno.js'
 import type { FormationEntry } from '../model/formation.js'
 import type { Release } from '../model/release.js'
 import type { Slug } from '../model/slug.js'
+import { findPendingBuild, type PendingBuild } from '../store/builds.js'
 import { listAddOns, listAttachments } from '../store/add-ons.js'
 import { findApp } from '../store/apps.js'
 import type { Database } from '../store/database.js'
@@ -33,6 +34,8 @@ export interface DesiredApp {
   readonly addOnsReady: boolean
   /** Names of the databases attached to it. */
   readonly databases: readonly string[]
+  /** A push that is under way. */
+  readonly pendingBuild: PendingBuild | undefined
 }
 
 /** Undefined when the app is gone altogether. */
@@ -51,15 +54,17 @@ export async function loadDesired(
     slugs.set(release.slugId, slug)
     return { ...release, slug: await slug }
   }
-  const [targetRow, currentRow, formation, restarts, oneOffRows, domains, attachments] = await Promise.all([
-    findTargetRelease(db, appId),
-    findCurrentRelease(db, appId),
-    listFormation(db, appId),
-    listRestarts(db, appId),
-    listLiveOneOffs(db, appId),
-    listDomains(db, appId),
-    listAttachments(db, { appId }),
-  ])
+  const [targetRow, currentRow, formation, restarts, oneOffRows, domains, attachments, pendingBuild] =
+    await Promise.all([
+      findTargetRelease(db, appId),
+      findCurrentRelease(db, appId),
+      listFormation(db, appId),
+      listRestarts(db, appId),
+      listLiveOneOffs(db, appId),
+      listDomains(db, appId),
+      listAttachments(db, { appId }),
+      findPendingBuild(db, appId),
+    ])
   const states = attachments.length === 0 ? [] : await listAddOns(db)
   const attached = new Set(attachments.map((a) => a.addOnId))
   const oneOffs = await Promise.all(
@@ -79,5 +84,6 @@ export async function loadDesired(
     hosts: app.destroyedAt ? [] : [`${app.name}.${platformDomain}`, ...domains.map((d) => d.hostname)],
     addOnsReady: !states.some((a) => attached.has(a.id) && a.state === 'provisioning'),
     databases: attachments.map((a) => a.addOnName),
+    pendingBuild,
   }
 }

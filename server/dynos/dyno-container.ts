@@ -10,6 +10,11 @@ import { pgEnvironment } from '../model/postgres-url.js'
 import type { RunnableRelease } from './desired.js'
 import type { WantedDyno } from './wanted.js'
 
+export interface AppNetworks {
+  readonly shared: string
+  readonly own: string | undefined
+}
+
 /** What every container of an app needs to be told. */
 export interface DynoContext {
   readonly config: Config
@@ -17,7 +22,7 @@ export interface DynoContext {
   readonly configVars: ConfigVars
   readonly databases: readonly string[]
   /** Network that all dynos share and, for an app with private services, its own. */
-  readonly networks: { readonly shared: string; readonly own: string | undefined }
+  readonly networks: AppNetworks
   /** A fresh number; address and port follow from it. */
   readonly addressNumber: number
 }
@@ -91,6 +96,8 @@ interface Launch {
   readonly tty?: boolean
   readonly openStdin?: boolean
   readonly boot?: Boot
+  /** The container whose networks it has, and whose address. */
+  readonly sandboxId?: string | undefined
 }
 
 /** Heroku's dyno metadata, which apps show as their version. */
@@ -105,6 +112,10 @@ function releaseEnvironment(app: App, release: RunnableRelease): Record<string, 
   }
 }
 
+function joinsOf({ shared, own }: AppNetworks, address: string): NetworkJoin[] {
+  return [{ network: shared, ipv4: address }, ...(own === undefined ? [] : [{ network: own }])]
+}
+
 function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSpec {
   const { config } = context
   const size = findDynoSize(launch.size)
@@ -112,10 +123,6 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
   const address = dynoAddress(subnet, context.addressNumber)
   const ca = config.network.caBundle
   const mounts: Mount[] = ca ? [{ source: ca, target: caFile, readOnly: true }] : []
-  const networks: NetworkJoin[] = [
-    { network: context.networks.shared, ipv4: address },
-    ...(context.networks.own === undefined ? [] : [{ network: context.networks.own }]),
-  ]
   return {
     name: launch.name,
     image: launch.release.slug?.imageReference ?? '',
@@ -132,7 +139,7 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
     },
     user: '1000:1000',
     workingDir: '/app',
-    hostname: launch.dyno.replace(/[^a-zA-Z0-9-]/g, '-').slice(0, 60),
+    ...(launch.sandboxId === undefined ? { hostname: launch.dyno.replace(/[^a-zA-Z0-9-]/g, '-').slice(0, 60) } : {}),
     labels: {
       [labelNames.instance]: config.instance,
       [labelNames.app]: context.app.id,
@@ -144,7 +151,7 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
       [labelNames.port]: String(port),
       ...launch.labels,
     },
-    network: networks,
+    network: launch.sandboxId === undefined ? joinsOf(context.networks, address) : { sharedWith: launch.sandboxId },
     mounts,
     init: true,
     ...(launch.tty === undefined ? {} : { tty: launch.tty }),
@@ -190,7 +197,12 @@ export function formationContainer(
   )
 }
 
-export function releaseContainer(context: DynoContext, release: RunnableRelease, subnet: string): ContainerSpec {
+export function releaseContainer(
+  context: DynoContext,
+  release: RunnableRelease,
+  subnet: string,
+  sandboxId: string | undefined,
+): ContainerSpec {
   const name = releaseContainerName(context.config, release)
   return spec(
     context,
@@ -200,10 +212,38 @@ export function releaseContainer(context: DynoContext, release: RunnableRelease,
       size: 'Standard-2X',
       command: release.processTypes.release ?? '',
       release,
-      labels: { [labelNames.kind]: 'release' },
+      labels: { [labelNames.kind]: 'release', ...(sandboxId === undefined ? {} : { [labelNames.sandbox]: sandboxId }) },
+      sandboxId,
     },
     subnet,
   )
+}
+
+/** It does nothing: it has networks, in which a release command of the same app will run. */
+export function sandboxContainer(
+  context: Pick<DynoContext, 'config' | 'app' | 'networks' | 'addressNumber'>,
+  image: string,
+  buildId: string,
+  subnet: string,
+): ContainerSpec {
+  const { config, app } = context
+  return {
+    name: `${config.instance}-${shortId(app.id)}-sandbox-${shortId(buildId)}`,
+    image,
+    command: ['sleep', 'infinity'],
+    user: '1000:1000',
+    hostname: 'release',
+    labels: {
+      [labelNames.instance]: config.instance,
+      [labelNames.app]: app.id,
+      [labelNames.kind]: 'sandbox',
+      [labelNames.build]: buildId,
+    },
+    network: joinsOf(context.networks, dynoAddress(subnet, context.addressNumber)),
+    readOnlyRoot: true,
+    limits: { memoryBytes: 64 * 1024 ** 2, cpus: 1, pids: 32, openFiles: 1024, shmBytes: 64 * 1024 },
+    logs: 'none',
+  }
 }
 
 export function oneOffContainer(

@@ -2,28 +2,22 @@
  * Does one step of a plan. Each is one change of the world or of rows, safe to do again: names are deterministic, row
  * changes are compare-and-set, and what is gone already counts as done.
  */
-import { type ContainerSpec, EngineError } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
 import { findDynoSize } from '../model/formation.js'
-import { moveOneOff, nextDynoAddress } from '../store/dynos.js'
+import { moveOneOff } from '../store/dynos.js'
 import { removeApp } from '../store/apps.js'
-import {
-  markSlugPruned,
-  moveReleaseCommand,
-  readConfigVars,
-  settleRelease,
-  settleSuperseded,
-} from '../store/releases.js'
+import { moveReleaseCommand, settleRelease, settleSuperseded } from '../store/releases.js'
 import { crashSentence, cutOffSentence, lateSentence, unhealthySentence } from './boot-fault.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
-import { type DynoContext, formationContainer, oneOffContainer, releaseContainer } from './dyno-container.js'
+import { formationContainer, oneOffContainer } from './dyno-container.js'
 import type { LoopContext } from './loop-context.js'
+import { createOnce, dynoContext, imageGone, joinOwnNetwork, startOrDiscard } from './make-container.js'
 import type { ObservedDyno } from './observed.js'
 import { killedExitCode } from './observed.js'
 import type { ReleaseFault, Step } from './plan.js'
 import { settleReleaseCommand } from './release-command.js'
-import { FinalStepError } from './step-failures.js'
 import { recentOutput } from './recent-output.js'
+import { releaseSpec, startSandbox } from './sandbox.js'
 import { stopInBackground } from './stop-dyno.js'
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>
@@ -32,16 +26,14 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
   switch (step.kind) {
     case 'create-release-command':
       failpoint('release-command.before-create')
-      await createOnce(
-        context,
-        releaseContainer(await dynoContext(context, desired, step.release), step.release, context.dynoNetwork.subnet),
-        step.release,
-      )
+      await createOnce(context, await releaseSpec(context, desired, step.release, step.sandboxId), step.release)
       failpoint('release-command.created')
       return
+    case 'start-sandbox':
+      return startSandbox(context, desired, step.buildId)
     case 'start-release-command':
       // The row first: a container that may have run is never started by a row that doesn't know.
-      await joinOwnNetwork(context, desired, step.containerId)
+      if (step.joins) await joinOwnNetwork(context, desired, step.containerId)
       await moveReleaseCommand(context.db, step.release.id, 'waiting', 'started')
       failpoint('release-command.row-started')
       await context.engine.startContainer(step.containerId)
@@ -109,63 +101,6 @@ async function sayWhy(context: LoopContext, desired: DesiredApp, dyno: ObservedD
   context.appLog(desired.app.id, { source: 'heroku', dyno: dyno.dyno, text: why.replaceAll('\n', ' ') })
 }
 
-async function dynoContext(context: LoopContext, desired: DesiredApp, release: RunnableRelease): Promise<DynoContext> {
-  return {
-    config: context.config,
-    app: desired.app,
-    configVars: await readConfigVars(context.db, release),
-    databases: desired.databases,
-    networks: {
-      shared: context.dynoNetwork.name,
-      own: desired.app.networkIndex === undefined ? undefined : await context.ensureOwnNetwork(desired.app),
-    },
-    addressNumber: await nextDynoAddress(context.db),
-  }
-}
-
-/**
- * Creates a container unless one of that name is there; either way returns its id. One that was found may have been left
- * in the middle of its creation, before it had joined the app's own network.
- */
-async function createOnce(
-  context: LoopContext,
-  spec: ContainerSpec,
-  release: Pick<RunnableRelease, 'version' | 'slugId'>,
-): Promise<string> {
-  try {
-    return await context.engine.createContainer(spec)
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error
-    if (error.kind === 'not_found' && (await context.engine.findImage(spec.image)) === undefined) {
-      // A rollback to it is refused from now on, rather than failed.
-      if (release.slugId !== undefined) await markSlugPruned(context.db, release.slugId)
-      throw new FinalStepError(imageGone(release))
-    }
-    const existing =
-      error.kind === 'conflict' || /Address already in use/.test(error.message)
-        ? await context.engine.findContainer(spec.name)
-        : undefined
-    if (existing === undefined) throw error
-    await joinAll(context, spec, existing.id)
-    return existing.id
-  }
-}
-
-function imageGone({ version }: Pick<RunnableRelease, 'version'>): string {
-  return `The image of v${version} is no longer on this machine. Push a commit to have it built again: git commit --allow-empty, then git push.`
-}
-
-/** For a container that was made by a step before this one, perhaps by another control plane. */
-async function joinOwnNetwork(context: LoopContext, { app }: DesiredApp, containerId: string): Promise<void> {
-  if (app.networkIndex === undefined) return
-  await context.engine.connectNetwork({ network: await context.ensureOwnNetwork(app) }, containerId)
-}
-
-async function joinAll(context: LoopContext, { network }: ContainerSpec, containerId: string): Promise<void> {
-  if (typeof network === 'string') return
-  for (const join of network.slice(1)) await context.engine.connectNetwork(join, containerId)
-}
-
 async function startDyno(context: LoopContext, desired: DesiredApp, step: StepOf<'start-dyno'>): Promise<void> {
   const { wanted } = step
   const dynos = await dynoContext(context, desired, wanted.release)
@@ -178,19 +113,6 @@ async function startDyno(context: LoopContext, desired: DesiredApp, step: StepOf
   await startOrDiscard(context, id)
   failpoint('dyno.started')
   context.output.follow({ id, appId: desired.app.id, dyno: wanted.dyno, source: 'app' })
-}
-
-/** A container that can't be started keeps an address and networks that may be why: the next try makes another. */
-async function startOrDiscard(context: LoopContext, id: string): Promise<void> {
-  try {
-    await context.engine.startContainer(id)
-  } catch (error) {
-    if (error instanceof EngineError && error.kind !== 'unavailable') {
-      const left = await context.engine.findContainer(id)
-      if (left?.state === 'created') await context.engine.removeContainer(id, { force: true })
-    }
-    throw error
-  }
 }
 
 /** Its command is started now. A line more to one that was let go before goes nowhere. */

@@ -42,6 +42,8 @@ export interface LoopContext {
   /** Held dynos that this process has let go, and when. */
   readonly letGoAt: Map<string, Date>
   readonly machineCpus: number
+  /** Of the stack that apps run on. */
+  readonly stackImage: string
   appLog(appId: string, line: { readonly source: 'app' | 'heroku'; readonly dyno: string; readonly text: string }): void
   nudge(appId: string): void
   /** Makes the app's private network if need be and returns its name. */

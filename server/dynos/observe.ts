@@ -141,6 +141,7 @@ export function createObserver(options: ObserveOptions): Observer {
       const dynos: ObservedDyno[] = []
       const oneOffs: ObservedApp['oneOffs'][number][] = []
       const releaseCommands: ObservedApp['releaseCommands'][number][] = []
+      const sandboxes: ObservedApp['sandboxes'][number][] = []
       for (const container of found) {
         const detail = await detailOf(container)
         if (!detail || detail.state === 'removing') continue
@@ -162,10 +163,15 @@ export function createObserver(options: ObserveOptions): Observer {
             isStopping: options.stopping.has(container.id),
           })
         else if (kind === 'release')
-          releaseCommands.push({ ...base, releaseId: container.labels[labelNames.release] ?? '' })
+          releaseCommands.push({
+            ...base,
+            releaseId: container.labels[labelNames.release] ?? '',
+            sandboxId: container.labels[labelNames.sandbox],
+          })
+        else if (kind === 'sandbox') sandboxes.push({ ...base, buildId: container.labels[labelNames.build] ?? '' })
       }
       forgetGone(appId, new Set(found.map((c) => c.id)))
-      return { dynos, oneOffs, releaseCommands, publishedRoutes: routes.published(appId) }
+      return { dynos, oneOffs, releaseCommands, sandboxes, publishedRoutes: routes.published(appId) }
     },
     forgetLimits: (containerId) => void details.delete(containerId),
     // Of one that was never looked at, nothing outdated is remembered.

@@ -52,6 +52,13 @@ export interface ObservedOneOff extends ObservedContainer {
 
 export interface ObservedReleaseCommand extends ObservedContainer {
   readonly releaseId: string
+  /** The container it has its network from, where that isn't its own. */
+  readonly sandboxId: string | undefined
+}
+
+/** Networks made ready for a release command that is to come. */
+export interface ObservedSandbox extends ObservedContainer {
+  readonly buildId: string
 }
 
 /** Something that should run and could not be started. */
@@ -73,6 +80,7 @@ export interface ObservedApp {
   readonly dynos: readonly ObservedDyno[]
   readonly oneOffs: readonly ObservedOneOff[]
   readonly releaseCommands: readonly ObservedReleaseCommand[]
+  readonly sandboxes: readonly ObservedSandbox[]
   /** Whether the published routes equal what the plan would publish is the publisher's to say; this is its last word. */
   readonly publishedRoutes: string | undefined
 }

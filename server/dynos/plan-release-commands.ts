@@ -4,10 +4,23 @@
  */
 import type { DesiredApp, RunnableRelease } from './desired.js'
 import { hasEnded, type ObservedApp, type ObservedReleaseCommand } from './observed.js'
+import { type RemovalStep, removalOf } from './plan-removal.js'
+import { sandboxFor } from './plan-sandboxes.js'
 
 export type ReleaseCommandStep =
-  | { readonly kind: 'create-release-command'; readonly release: RunnableRelease }
-  | { readonly kind: 'start-release-command'; readonly release: RunnableRelease; readonly containerId: string }
+  | {
+      readonly kind: 'create-release-command'
+      readonly release: RunnableRelease
+      /** A container whose networks it is to have. */
+      readonly sandboxId: string | undefined
+    }
+  | {
+      readonly kind: 'start-release-command'
+      readonly release: RunnableRelease
+      readonly containerId: string
+      /** It has networks of its own. */
+      readonly joins: boolean
+    }
   | {
       readonly kind: 'settle-release-command'
       readonly release: RunnableRelease
@@ -16,13 +29,7 @@ export type ReleaseCommandStep =
       /** It still ran when its time was over. */
       readonly isLate?: boolean
     }
-  | {
-      readonly kind: 'remove-container'
-      readonly containerId: string
-      readonly name: string
-      readonly hasEnded: boolean
-      readonly cause: string
-    }
+  | RemovalStep
 
 export interface ReleaseCommandLimits {
   readonly releaseCommandTimeoutMs: number
@@ -37,35 +44,40 @@ export function planReleaseCommands(
   const steps: ReleaseCommandStep[] = []
   for (const command of observed.releaseCommands) {
     const cause = removalCause(desired, command, now, limits)
-    if (cause !== undefined)
-      steps.push({
-        kind: 'remove-container',
-        containerId: command.containerId,
-        name: command.containerName,
-        hasEnded: hasEnded(command),
-        cause,
-      })
+    if (cause !== undefined) steps.push(removalOf(command, cause))
   }
   const { target } = desired
   if (!target?.slug || target.status !== 'pending' || desired.app.destroyedAt) return steps
   const container = observed.releaseCommands.find((c) => c.releaseId === target.id)
+  if (container !== undefined && hasLostSandbox(container, observed))
+    return [...steps, removalOf(container, 'its sandbox is gone')]
   const isOtherRunning = observed.releaseCommands.some((c) => c.releaseId !== target.id && isRunning(c))
   if (target.commandState === 'waiting' && desired.addOnsReady && !isOtherRunning)
     // The container is made before the row says started: a row that says so without one never runs it a second time.
     steps.push(
       container
-        ? { kind: 'start-release-command', release: target, containerId: container.containerId }
-        : { kind: 'create-release-command', release: target },
+        ? startOf(target, container)
+        : { kind: 'create-release-command', release: target, sandboxId: sandboxFor(target, desired, observed) },
     )
   if (target.commandState === 'started') {
-    if (container?.state === 'created')
-      steps.push({ kind: 'start-release-command', release: target, containerId: container.containerId })
+    if (container?.state === 'created') steps.push(startOf(target, container))
     else if (!container || hasEnded(container))
       steps.push({ kind: 'settle-release-command', release: target, containerId: container?.containerId })
     else if (isOverdue(container, now, limits))
       steps.push({ kind: 'settle-release-command', release: target, containerId: undefined, isLate: true })
   }
   return steps
+}
+
+function startOf(release: RunnableRelease, container: ObservedReleaseCommand): ReleaseCommandStep {
+  const { containerId, sandboxId } = container
+  return { kind: 'start-release-command', release, containerId, joins: sandboxId === undefined }
+}
+
+/** It has not been started, and can't be any more. */
+function hasLostSandbox(container: ObservedReleaseCommand, { sandboxes }: ObservedApp): boolean {
+  if (container.state !== 'created' || container.sandboxId === undefined) return false
+  return !sandboxes.some((sandbox) => sandbox.containerId === container.sandboxId && sandbox.state === 'running')
 }
 
 /**

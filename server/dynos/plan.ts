@@ -14,6 +14,8 @@ import { dynoKey, hasEnded, type ObservedApp, type ObservedDyno, type ObservedOn
 import { type BootStep, isCommandRunning, isHeldBack, isHeldInVain, letGoSteps, limitSteps } from './plan-boot.js'
 import { planOneOffs, type OneOffStep } from './plan-one-offs.js'
 import { planReleaseCommands, type ReleaseCommandStep } from './plan-release-commands.js'
+import { removalOf } from './plan-removal.js'
+import { planSandboxes, type SandboxStep } from './plan-sandboxes.js'
 import { appRoutes, printRoutes } from './routes.js'
 import { type WantedDyno, wantedDynos } from './wanted.js'
 
@@ -34,6 +36,7 @@ export const steadyAfterMs = 300_000
 
 export type Step =
   | ReleaseCommandStep
+  | SandboxStep
   | {
       readonly kind: 'start-dyno'
       readonly wanted: WantedDyno
@@ -63,6 +66,7 @@ export type ReleaseFault =
 export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limits: PlanLimits): Step[] {
   const wanted = wantedNow(desired)
   const steps = [
+    ...planSandboxes(desired, observed),
     ...planReleaseCommands(desired, observed, now, limits),
     ...startSteps(desired, observed, wanted, now, limits),
     ...letGoSteps(
@@ -77,7 +81,8 @@ export function plan(desired: DesiredApp, observed: ObservedApp, now: Date, limi
     ...stopSteps(desired, observed, wanted),
     ...planOneOffs(desired, observed, now, limits),
   ]
-  const nothingLeft = observed.dynos.length + observed.oneOffs.length + observed.releaseCommands.length === 0
+  const { dynos, oneOffs, releaseCommands, sandboxes } = observed
+  const nothingLeft = dynos.length + oneOffs.length + releaseCommands.length + sandboxes.length === 0
   return desired.app.destroyedAt && steps.length === 0 && nothingLeft ? [{ kind: 'remove-app' }] : steps
 }
 
@@ -139,7 +144,7 @@ function startSteps(
     }
     // A crash during the rollout fails the release; only a current release's dyno is started again.
     else if (isCurrents) steps.push(...restartCrashed(dyno, latest, now, limits))
-    else if (isHeldBack(desired)) steps.push(removal(latest, 'it ended before its command was started'))
+    else if (isHeldBack(desired)) steps.push(removalOf(latest, 'it ended before its command was started'))
   }
   return steps
 }
@@ -151,7 +156,7 @@ function restartCrashed(wanted: WantedDyno, ended: ObservedDyno, now: Date, limi
   const doublings = wasSteady ? 0 : Math.min(ended.attempt, 20)
   const waitMs = Math.min(limits.crashBackoffMs * 2 ** doublings, limits.crashBackoffMaxMs)
   if (now.getTime() < endedAt + waitMs) return []
-  if (wasSteady) return [removal(ended, 'it ran steadily before it ended')]
+  if (wasSteady) return [removalOf(ended, 'it ran steadily before it ended')]
   const cause = `crashed ${ended.attempt + 1} times, waited ${waitMs} ms`
   return [{ kind: 'start-dyno', wanted, attempt: ended.attempt + 1, isHeld: false, cause }]
 }
@@ -174,16 +179,6 @@ function isLate(dyno: ObservedDyno, now: Date, limits: PlanLimits): boolean {
 /** It has failed its health checks and never had a request. */
 function isUnhealthy(dyno: ObservedDyno): boolean {
   return dyno.unhealthy !== undefined && dyno.state === 'running' && !dyno.isRouted && !dyno.isStopping
-}
-
-function removal(dyno: ObservedDyno, cause: string): Step {
-  return {
-    kind: 'remove-container',
-    containerId: dyno.containerId,
-    name: dyno.containerName,
-    hasEnded: hasEnded(dyno),
-    cause,
-  }
 }
 
 /** A dyno that can't be reached any more is killed, and then counts as crashed. */
@@ -251,10 +246,11 @@ function stopSteps(desired: DesiredApp, observed: ObservedApp, wanted: WantedNow
   for (const dyno of observed.dynos) {
     const match = all.find((w) => isOf(w, dyno))
     if (match !== undefined && latestOf(match, observed)?.containerId === dyno.containerId) continue
-    if (!isAlive(dyno)) steps.push(removal(dyno, match ? 'a later attempt replaced it' : 'superseded'))
+    if (!isAlive(dyno)) steps.push(removalOf(dyno, match ? 'a later attempt replaced it' : 'superseded'))
     else if (dyno.isRouted || dyno.isStopping || isStillNeeded(dyno, desired, observed, wanted)) continue
-    else if (isHeldInVain(dyno, desired)) steps.push(removal(dyno, 'its release failed before its command was started'))
-    else if (isUnsettled(dyno, desired)) steps.push(removal(dyno, 'overtaken before it served'))
+    else if (isHeldInVain(dyno, desired))
+      steps.push(removalOf(dyno, 'its release failed before its command was started'))
+    else if (isUnsettled(dyno, desired)) steps.push(removalOf(dyno, 'overtaken before it served'))
     else if (dyno.type !== 'web' || dyno.isDrained)
       steps.push({ kind: 'stop-dyno', dyno, cause: stopCause(desired, dyno) })
   }
@@ -292,10 +288,13 @@ function printFault(fault: ReleaseFault): string {
 export function printStep(step: Step): string {
   switch (step.kind) {
     case 'create-release-command':
+      return `${step.kind} v${step.release.version}${step.sandboxId === undefined ? '' : ` in ${step.sandboxId.slice(0, 12)}`}`
     case 'start-release-command':
       return `${step.kind} v${step.release.version}`
     case 'settle-release-command':
       return `${step.kind} v${step.release.version}${step.isLate ? ': late' : ''}`
+    case 'start-sandbox':
+      return `${step.kind} for ${step.buildId}`
     case 'start-dyno':
       return `start ${step.wanted.dyno} v${step.wanted.release.version}${step.isHeld ? ', held' : ''}: ${step.cause}`
     case 'let-go-dyno':

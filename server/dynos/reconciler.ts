@@ -115,8 +115,7 @@ export function createReconciler(context: LoopContext): Reconciler {
       followOutputs(appId, desired, observed)
       await sightings.record(desired, observed, now)
       const steps = plan(desired, observed, now, { ...context.config.dynos, watchingSince })
-      if (desired.current && !steps.some((s) => s.kind === 'publish-routes'))
-        context.releaseNews.publish(appId, { kind: 'published', version: desired.current.version })
+      if (!steps.some((s) => s.kind === 'publish-routes')) tellPublished(desired)
       const due = failures.due(appId, steps, now)
       if (due.length === 0) return schedule(appId, desired, observed)
       for (const step of due) context.log.debug({ app: desired.app.name, step: printStep(step) }, 'step')
@@ -125,32 +124,39 @@ export function createReconciler(context: LoopContext): Reconciler {
     lookAgain(appId, changePollMs)
   }
 
+  /** Whoever waits for the current release goes on while the rest of the plan is done. */
+  const tellPublished = ({ app, current }: DesiredApp) => {
+    if (current) context.releaseNews.publish(app.id, { kind: 'published', version: current.version })
+  }
+
   /**
    * Everything in the plan's order, up to a settled release, which has routes to publish; then starts, side by side, while
    * what has ended is removed, which takes the engine as long. Each stands on what was observed, none on another.
    */
   const executeAll = async (desired: DesiredApp, steps: readonly Step[]): Promise<void> => {
-    const slow = ['start-dyno', 'remove-container']
+    const slow = ['start-dyno', 'start-sandbox', 'remove-container']
     for (const step of steps.filter((s) => !slow.includes(s.kind))) {
-      await attempt(desired, step)
+      const isDone = await attempt(desired, step)
+      if (isDone && step.kind === 'publish-routes') tellPublished(desired)
       if (step.kind === 'limit-dyno') observer.forgetLimits(step.dyno.containerId)
       if (step.kind === 'settle-release') return
     }
     const removing = async () => {
       for (const step of steps.filter((s) => s.kind === 'remove-container')) await attempt(desired, step)
     }
-    const starts = steps.filter((s) => s.kind === 'start-dyno')
+    const starts = steps.filter((s) => s.kind === 'start-dyno' || s.kind === 'start-sandbox')
     const results = await Promise.allSettled([...starts.map((step) => attempt(desired, step)), removing()])
     const away = results.find((r): r is PromiseRejectedResult => r.status === 'rejected')
     if (away) throw away.reason
   }
 
-  /** Throws only when whoever is needed for every other step too is away. */
-  const attempt = async (desired: DesiredApp, step: Step): Promise<void> => {
+  /** Whether it was done. Throws only when whoever is needed for every other step too is away. */
+  const attempt = async (desired: DesiredApp, step: Step): Promise<boolean> => {
     const { id, name } = desired.app
     try {
       await execute(context, desired, step)
       failures.succeeded(id, step)
+      return true
     } catch (error) {
       if (isAway(error)) throw error
       const { sentence, waitMs } = failures.failed(id, step, error, new Date())
@@ -158,6 +164,7 @@ export function createReconciler(context: LoopContext): Reconciler {
       const { dyno, deed } = failedDeed(step)
       const next = error instanceof FinalStepError ? '' : ` It is tried again in ${Math.ceil(waitMs / 1000)} s.`
       context.appLog(id, { source: 'heroku', dyno, text: `${deed}: ${sentence}${next}` })
+      return false
     }
   }
 
@@ -186,6 +193,7 @@ export function createReconciler(context: LoopContext): Reconciler {
     const isChanging =
       observed.dynos.some((d) => hasEnded(d) || !d.isUp) ||
       observed.oneOffs.length > 0 ||
+      observed.sandboxes.length > 0 ||
       desired.target?.status === 'pending' ||
       !desired.addOnsReady
     const waitMs = failures.waitMs(appId, new Date())

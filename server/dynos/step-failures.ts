@@ -94,6 +94,8 @@ export function stepKey(step: Step): string {
     case 'settle-release-command':
     case 'settle-release':
       return `${step.kind} ${step.release.id}`
+    case 'start-sandbox':
+      return `${step.kind} ${step.buildId}`
     case 'start-dyno':
       return `${step.kind} ${step.wanted.dyno} ${step.wanted.release.id} ${step.wanted.generation}`
     case 'stop-dyno':
@@ -136,6 +138,8 @@ export function failedDeed(step: Step): { readonly dyno: string; readonly deed: 
     case 'create-release-command':
     case 'start-release-command':
       return { dyno: `release.${step.release.version}`, deed: 'Could not be started' }
+    case 'start-sandbox':
+      return { dyno: 'release', deed: 'Its networks could not be made ready beforehand' }
     case 'start-dyno':
       return { dyno: step.wanted.dyno, deed: 'Could not be started' }
     case 'start-one-off':

@@ -10,6 +10,16 @@ function endpoint(join: NetworkJoin): Docker.EndpointSettings {
   }
 }
 
+/** The networks a container joins as itself. */
+export function joinsOf({ network }: ContainerSpec): readonly NetworkJoin[] {
+  return typeof network === 'string' || 'sharedWith' in network ? [] : network
+}
+
+function networkMode({ network }: ContainerSpec): string {
+  if (typeof network === 'string') return network
+  return 'sharedWith' in network ? `container:${network.sharedWith}` : (network[0]?.network ?? 'none')
+}
+
 /**
  * The create document. Only the first network can be joined at create on API 1.41; the rest are connected before start.
  * Every container starts from an empty capability set, without new privileges, with our system call filter and bounded logs.
@@ -19,7 +29,7 @@ export function createDocument(
   cpusHere = Number.POSITIVE_INFINITY,
 ): Docker.ContainerCreateOptions {
   const limits = spec.limits ?? {}
-  const first = typeof spec.network === 'string' ? undefined : spec.network[0]
+  const [first] = joinsOf(spec)
   const ulimits = [
     ...(limits.openFiles === undefined ? [] : [{ Name: 'nofile', Soft: limits.openFiles, Hard: limits.openFiles }]),
     ...(limits.fileSizeBytes === undefined
@@ -43,7 +53,7 @@ export function createDocument(
     OpenStdin: spec.openStdin ?? false,
     StdinOnce: (spec.openStdin ?? false) && !spec.keepStdin,
     HostConfig: {
-      NetworkMode: first === undefined ? (spec.network as string) : first.network,
+      NetworkMode: networkMode(spec),
       Binds: (spec.mounts ?? []).map((m) => `${m.source}:${m.target}${m.readOnly ? ':ro' : ''}`),
       Tmpfs: { ...spec.tmpfs },
       ReadonlyRootfs: spec.readOnlyRoot ?? false,

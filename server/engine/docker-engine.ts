@@ -3,7 +3,14 @@
  * names and labels. Streams are in `docker-streams.ts`, documents in `docker-containers.ts`, images in `docker-images.ts`.
  */
 import Docker from 'dockerode'
-import { createDocument, labelFilter, networkEndpoint, toContainer, toContainerDetail } from './docker-containers.js'
+import {
+  createDocument,
+  joinsOf,
+  labelFilter,
+  networkEndpoint,
+  toContainer,
+  toContainerDetail,
+} from './docker-containers.js'
 import { diskUseCall } from './disk-use.js'
 import { imageCalls } from './docker-images.js'
 import { attachTo, execIn, followContainerLogs, followEventsOnce, writeTo } from './docker-streams.js'
@@ -43,7 +50,7 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
     createContainer: (spec) =>
       calling(`creating container ${spec.name}`, async () => {
         const created = await docker.createContainer(createDocument(spec, await cpusHere()))
-        const more = typeof spec.network === 'string' ? [] : spec.network.slice(1)
+        const more = joinsOf(spec).slice(1)
         for (const join of more) await engine.connectNetwork(join, created.id)
         return created.id
       }),

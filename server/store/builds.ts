@@ -153,6 +153,27 @@ async function agreedStatus(
   return 'failed'
 }
 
+/** A release command will follow the build, should it end well. */
+export async function expectReleaseCommand(db: Queryable, buildId: string): Promise<void> {
+  await db.query("UPDATE builds SET has_release_command = true WHERE id = $1 AND status = 'pending'", [buildId])
+}
+
+/** What the loop needs to know of the build that an app has under way. */
+export interface PendingBuild {
+  readonly id: string
+  readonly hasReleaseCommand: boolean
+  /** The release it has led to. */
+  readonly releaseId: string | undefined
+}
+
+export async function findPendingBuild(db: Queryable, appId: string): Promise<PendingBuild | undefined> {
+  const [row] = await db.query<{ id: string; has_release_command: boolean; release_id: string | null }>(
+    "SELECT id, has_release_command, release_id FROM builds WHERE app_id = $1 AND status = 'pending'",
+    [appId],
+  )
+  return row && { id: row.id, hasReleaseCommand: row.has_release_command, releaseId: row.release_id ?? undefined }
+}
+
 /** Of one app or of all. */
 export async function listPendingBuilds(db: Queryable, appId?: string): Promise<{ id: string; appId: string }[]> {
   const rows = await db.query<{ id: string; app_id: string }>(

@@ -127,6 +127,7 @@ function wrongDynos(app: AppState, state: PlatformState): string[] {
   return [
     ...differences(wanted, found, `${app.name}: dyno`),
     ...differences(upOnes, oneOffs, `${app.name}: one-off dyno`),
+    ...ofApp(state, app, 'sandbox').map((c) => `${app.name}: a sandbox is left: ${c.name}`),
     ...ofApp(state, app, 'release').map((c) => `${app.name}: a release command's container is left: ${c.name}`),
   ]
 }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Test as Tap } from 'tap'
 import { type Ran, until } from '../support/world.js'
 import { type CrashWorld, type Scenario, subject } from './crash-world.js'
+import { commanded, pushCommanded } from './loop.js'
 import type { points } from './points.js'
 import type { PlatformState } from './platform-state.js'
 
@@ -42,6 +43,8 @@ async function readLayers(c: CrashWorld): Promise<void> {
   await until('the layers to be kept', async () => (await readFile(record, 'utf8')) !== '')
 }
 
+const commandedRepo = (c: CrashWorld) => path.join(c.world.dir, 'repos', commanded)
+
 const procfileOf = (c: CrashWorld) => path.join(c.repo, 'Procfile')
 let procfile = ''
 
@@ -71,6 +74,23 @@ export const pushScenarios: Readonly<Record<keyof (typeof points)['push'], Scena
     after: async (t, c, point, state) => {
       await isRefused(t, c, point, state)
       await writeFile(procfileOf(c), procfile)
+    },
+  },
+  commanded: {
+    prepare: async (c) => {
+      const apps = await c.world.api<{ name: string }[]>('GET', '/apps')
+      if (!apps.some((app) => app.name === commanded)) await pushCommanded(c)
+      before = await c.head(commandedRepo(c))
+    },
+    act: async (c) => {
+      await c.change(commandedRepo(c), 'Something new')
+      pushed = undefined
+      pushed = await c.world.push(commandedRepo(c))
+    },
+    after: async (t, c, _, state) => {
+      t.not(pushed?.code, 0, 'git told its user that it failed')
+      t.equal(branchOf(state, commanded), before, 'and the branch is where it was')
+      await c.world.git(['reset', '-q', '--hard', before], commandedRepo(c))
     },
   },
   first: {

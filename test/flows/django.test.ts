@@ -8,11 +8,24 @@ t.setTimeout(400_000)
 
 let world: World
 const app = 'visits'
+/** Of each release command that was started: whether its networks had been made ready. */
+const commandsInSandboxes: boolean[] = []
+const watching = new AbortController()
 
 t.before(async () => {
   world = await startWorld()
+  void world.engine.followEvents(
+    { 'paas.instance': world.config.instance, 'paas.kind': 'release' },
+    ({ action, labels }) => {
+      if (action === 'start') commandsInSandboxes.push(labels['paas.sandbox'] !== undefined)
+    },
+    watching.signal,
+  )
 })
-t.teardown(() => world.stop())
+t.teardown(() => {
+  watching.abort()
+  return world.stop()
+})
 
 t.test('a first push brings a database, migrates it, and the page counts visits in it', async (t) => {
   const repo = await world.checkout('django', app)
@@ -41,6 +54,15 @@ t.test('one dependency more is installed and sent, and nothing else', async (t) 
   const ran = await world.paas(['run', '--app', app, '--no-tty', '--', 'python', '-c', 'import six, django'])
   t.equal(ran.code, 0, ran.output)
   t.equal((await world.get(app)).status, 200)
+  t.same(
+    commandsInSandboxes,
+    [false, true],
+    'the first command had its database only after the build; the second found its networks ready',
+  )
+  await until('nothing to be left of the sandbox', async () => {
+    const left = await world.engine.listContainers({ 'paas.instance': world.config.instance, 'paas.kind': 'sandbox' })
+    return left.length === 0
+  })
 })
 
 t.test('psql and one-off dynos reach the database', async (t) => {

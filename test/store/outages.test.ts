@@ -54,13 +54,14 @@ t.test('a build whose end could not be written is ended, and its image goes; wha
     log: { info: () => {}, warn: () => {} },
     buildsUnderWay: new Set<string>(),
     appLog: () => {},
+    nudge: () => {},
     nudgeImages: () => {},
   } as unknown as Platform
   const source = { commit: 'c1', description: '', ref: 'refs/heads/master' } as Source
   const begun = async (of: typeof app) => (await beginBuild(platform, { account, app: of, source }, () => {})) ?? ''
   const underWay = await begun(busy)
   const left = await begun(app)
-  leaveBuild(platform, left, false)
+  leaveBuild(platform, app.id, left, false)
 
   const images = new Set([left, underWay].map((id) => slugImageReference('kept', id === left ? app.id : busy.id, id)))
   const keeper = createImageKeeper({
@@ -90,6 +91,7 @@ t.test('another build of the same app is refused while one is under way, and is 
   const platform = {
     db,
     buildsUnderWay: new Set<string>(),
+    nudge: () => {},
     nudgeImages: () => nudges.push('images'),
     appLog: () => {},
   } as unknown as Platform

@@ -46,6 +46,7 @@ const kinds: Readonly<Record<string, KindProfile>> = {
   dyno,
   'one-off': dyno,
   release: dyno,
+  sandbox: { ...dyno, readOnlyRoot: true, mounts: [] },
   build: { ...dyno, mounts: [/^\/(tmp|layers)$/, /^\/previous:ro$/, /^\/opt\/(paas-ca-bundle\.pem|paas\/mirror):ro$/] },
   'add-on': {
     ...server,

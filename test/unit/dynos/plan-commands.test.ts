@@ -1,6 +1,6 @@
 /** The plan for what runs once: release commands and one-off dynos. */
 import t from 'tap'
-import { command, oneOff, oneOffContainer, planOf, release, withCommand } from './situation.js'
+import { command, oneOff, oneOffContainer, planOf, release, sandbox, withCommand } from './situation.js'
 
 const v1 = release(1)
 const serving = { current: v1, dynos: ['web.1 v1 up routed'] }
@@ -42,6 +42,50 @@ t.test('while a release command runs its web dynos are made ready, and run nothi
   t.same(planOf({ current: v1, dynos: ['web.1 v1 up routed', 'web.2 v1 held draining'] }), [], 'it may have served')
 })
 
+t.test('a release command that is to come finds its networks ready, and nothing is left of them', async (t) => {
+  const build = { id: 'b1', hasReleaseCommand: true, releaseId: undefined }
+  t.same(planOf({ ...serving, pendingBuild: { ...build, hasReleaseCommand: false } }), [])
+  t.same(planOf({ ...serving, pendingBuild: build }), ['start-sandbox for b1'])
+  t.same(planOf({ ...serving, pendingBuild: build, sandboxes: [sandbox('b1')] }), [])
+  t.same(planOf({ ...serving, pendingBuild: build, sandboxes: [sandbox('b1', 'created')] }), [
+    'remove sandbox-b1: no release command is to come',
+  ])
+  t.same(planOf({ ...serving, pendingBuild: build, sandboxes: [sandbox('b0')] }), [
+    'remove sandbox-b0: no release command is to come',
+    'start-sandbox for b1',
+  ])
+  t.same(planOf({ ...serving, sandboxes: [sandbox('b1')] }), ['remove sandbox-b1: no release command is to come'])
+
+  const released = { ...serving, pendingBuild: { ...build, releaseId: 'r2' }, sandboxes: [sandbox('b1')] }
+  const waiting = { ...released, target: withCommand(2, 'waiting') }
+  const joined = { sandboxId: 'sandbox-b1' }
+  t.same(planOf(waiting), ['create-release-command v2 in sandbox-b1'])
+  t.same(planOf({ ...waiting, sandboxes: [] }), ['create-release-command v2'], 'it is too late for one')
+  t.same(planOf({ ...waiting, sandboxes: [sandbox('b1', 'exited')] }), [
+    'remove sandbox-b1: no release command is to come',
+    'create-release-command v2',
+  ])
+  t.same(planOf({ ...waiting, commands: [command(2, 'created', joined)] }), ['start-release-command v2'])
+  t.same(planOf({ ...waiting, sandboxes: [], commands: [command(2, 'created', joined)] }), [
+    'remove release-v2: its sandbox is gone',
+  ])
+  t.same(planOf({ ...waiting, pendingBuild: { ...build, id: 'b3', releaseId: 'r3' } }), [
+    'remove sandbox-b1: no release command is to come',
+    'create-release-command v2',
+  ])
+
+  const running = { ...released, target: withCommand(2, 'started'), dynos: [...serving.dynos, 'web.1 v2 held'] }
+  t.same(
+    planOf({ ...running, pendingBuild: undefined, commands: [command(2, 'running', joined)] }),
+    [],
+    'it stays while its command runs, whatever became of the push',
+  )
+  t.same(planOf({ ...running, pendingBuild: undefined, commands: [command(2, 'exited', joined)] }), [
+    'remove sandbox-b1: no release command is to come',
+    'settle-release-command v2',
+  ])
+})
+
 t.test('a web dyno is limited to its size once it is up', async (t) => {
   t.same(planOf({ current: v1, dynos: ['web.1 v1 up routed boosted'] }), ['limit web.1 v1'])
   t.same(
@@ -71,7 +115,7 @@ t.test('a release command that may have run is never run again', async (t) => {
 })
 
 t.test('a release command that runs too long is given up', async (t) => {
-  const running = { ...serving, target: withCommand(2, 'started'), commands: [command(2, 'running', 0)] }
+  const running = { ...serving, target: withCommand(2, 'started'), commands: [command(2, 'running', { from: 0 })] }
   t.same(planOf({ ...running, now: 600 }), ['start web.1 v2, held: web.1 of v2 is wanted, none found'])
   const [settle] = planOf({ ...running, now: 601 })
   t.same(settle, 'settle-release-command v2: late')
@@ -86,7 +130,7 @@ t.test(
   async (t) => {
     const newer = { ...serving, target: withCommand(14, 'waiting') }
     t.same(planOf({ ...newer, commands: [command(13, 'running')] }), [], 'two never run at once')
-    t.same(planOf({ ...newer, commands: [command(13, 'running', 0)], now: 601 }), [
+    t.same(planOf({ ...newer, commands: [command(13, 'running', { from: 0 })], now: 601 }), [
       'remove release-v13: its time is over',
     ])
     t.same(planOf({ ...newer, commands: [command(13, 'exited')] }), ['create-release-command v14'])

@@ -23,6 +23,7 @@ const wish: fc.Arbitrary<ReleaseWish> = fc.record({
 })
 const good: ReleaseWish = { types: ['web', 'worker'], boots: ['up'], bootMs: 200, command: undefined }
 const dynoName = fc.constantFrom('web.1', 'web.2', 'worker.1')
+const killable = fc.oneof(dynoName, fc.constant('sandbox'))
 
 /** An act by name, so that a counterexample can be read. */
 function named<T>(values: fc.Arbitrary<T>, name: string, act: (world: SimulatedWorld, value: T) => void) {
@@ -37,6 +38,8 @@ function named<T>(values: fc.Arbitrary<T>, name: string, act: (world: SimulatedW
 
 const request = fc.oneof(
   { weight: 4, arbitrary: named(wish, 'deploy', (world, w) => world.rows.deploy(w, world.now())) },
+  { weight: 3, arbitrary: named(fc.boolean(), 'build', (world, has) => world.rows.beginBuild(has)) },
+  { weight: 1, arbitrary: named(fc.constant(''), 'build fails', (world) => world.rows.abandonBuild()) },
   { weight: 3, arbitrary: named(wish, 'config', (world, w) => world.rows.setConfig(w, world.now())) },
   {
     weight: 3,
@@ -74,7 +77,7 @@ const request = fc.oneof(
   },
 )
 const misfortune = fc.oneof(
-  named(fc.tuple(dynoName, fc.boolean()), 'kill', (world, [name, isRemoved]) => world.kill(name, isRemoved)),
+  named(fc.tuple(killable, fc.boolean()), 'kill', (world, [name, isRemoved]) => world.kill(name, isRemoved)),
   named(fc.constant(''), 'reboot', (world) => world.reboot()),
   named(fc.nat(6), 'die after', (world, effects) => {
     world.deathsAt = [effects]

@@ -11,13 +11,15 @@ export class Violation extends Error {}
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 export interface SimulatedContainer extends Mutable<ObservedContainer> {
-  readonly kind: 'dyno' | 'release' | 'one-off'
-  /** Id of the release or one-off. */
+  readonly kind: 'dyno' | 'release' | 'one-off' | 'sandbox'
+  /** Id of the release, one-off or build. */
   readonly owner: string
   readonly label: Pick<ObservedDyno, 'dyno' | 'type' | 'ordinal' | 'version' | 'generation' | 'attempt'>
   /** How long after its start it is up and ends by itself, and after SIGTERM it ends, in milliseconds. */
   readonly ms: { readonly up: number; readonly end: number; readonly stop: number }
   readonly naturalExit: number
+  /** The container it has its networks from. */
+  readonly sandboxId: string | undefined
   upAt: number
   endAt: number
   /** It waits for somebody to let it go before its command starts. */
@@ -32,6 +34,7 @@ export interface SimulatedContainer extends Mutable<ObservedContainer> {
 export const never = Number.POSITIVE_INFINITY
 
 export type ContainerWish = Pick<SimulatedContainer, 'kind' | 'containerName' | 'owner' | 'ms' | 'naturalExit'> & {
+  readonly sandboxId?: string | undefined
   readonly label?: SimulatedContainer['label'] | undefined
   readonly isGated?: boolean
 }
@@ -73,6 +76,7 @@ export class SimulatedEngine {
       oomKilled: false,
       upAt: never,
       endAt: never,
+      sandboxId: wish.sandboxId,
       isGated: wish.isGated ?? false,
       isLetGo: false,
       isBoosted: wish.label?.type === 'web',
@@ -84,13 +88,16 @@ export class SimulatedEngine {
   start(c: SimulatedContainer): void {
     if (c.state === 'running') return
     if (c.state !== 'created') throw new Violation(`${c.containerName} is started again after it ended`)
+    if (c.sandboxId !== undefined && this.find(c.sandboxId)?.state !== 'running')
+      throw new Violation(`${c.containerName} is started without its sandbox`)
     const twin = this.running().find(
       (o) => o.kind === c.kind && (c.kind === 'release' || o.label.dyno === c.label.dyno),
     )
     if (twin && c.label.type !== 'web') throw new Violation(`${c.containerName} runs beside ${twin.containerName}`)
     const runs = (this.#runs.get(c.containerName) ?? 0) + 1
     this.#runs.set(c.containerName, runs)
-    if (c.kind !== 'dyno' && runs > 1) throw new Violation(`${c.containerName} runs a second time`)
+    if (c.kind !== 'dyno' && c.kind !== 'sandbox' && runs > 1)
+      throw new Violation(`${c.containerName} runs a second time`)
     c.state = 'running'
     c.startedAt = at(this.now / 1000)
     if (!c.isGated) this.#boot(c)

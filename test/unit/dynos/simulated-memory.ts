@@ -32,7 +32,8 @@ export class SimulatedMemory {
         oneOffId: c.owner,
         isStopping: this.stopping.has(c.containerId),
       })),
-      releaseCommands: of('release').map((c) => ({ ...view(c), releaseId: c.owner })),
+      releaseCommands: of('release').map((c) => ({ ...view(c), releaseId: c.owner, sandboxId: c.sandboxId })),
+      sandboxes: of('sandbox').map((c) => ({ ...view(c), buildId: c.owner })),
       publishedRoutes: routes && printRoutes(routes),
     }
   }

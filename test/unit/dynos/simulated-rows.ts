@@ -1,6 +1,7 @@
 /** The rows of one app: its releases, one-offs, formation and what else users ask for, with the store's compare-and-set. */
 import type { DesiredApp, RunnableRelease } from '../../../server/dynos/desired.js'
 import type { Boot } from './simulated-engine.js'
+import type { PendingBuild } from '../../../server/store/builds.js'
 import { oneOff, read, release } from './situation.js'
 
 /** A release to be, and how its containers will behave. */
@@ -27,9 +28,28 @@ export class SimulatedRows {
   addOnsReady = true
   maintenance = false
   destroyedAt: Date | undefined
+  #build: PendingBuild | undefined
+  #builds = 0
 
   deploy(wish: ReleaseWish, now: Date): void {
     this.#insert(wish, `s${this.releases.length + 1}`, now)
+    const releaseId = this.releases.at(-1)?.id
+    if (this.#build?.releaseId === undefined && this.#build) this.#build = { ...this.#build, releaseId }
+  }
+
+  /** The beginning of a push; a deploy may be its end. */
+  beginBuild(hasReleaseCommand: boolean): void {
+    this.#build = { id: `b${++this.#builds}`, hasReleaseCommand, releaseId: undefined }
+  }
+
+  /** It came to nothing, or nobody is at it any more. */
+  abandonBuild(): void {
+    this.#build = undefined
+  }
+
+  pendingBuild(): PendingBuild | undefined {
+    const release = this.releases.find((r) => r.id === this.#build?.releaseId)
+    return release === undefined || release.status === 'pending' ? this.#build : undefined
   }
 
   setConfig(wish: ReleaseWish, now: Date): void {
@@ -63,6 +83,7 @@ export class SimulatedRows {
       target: this.target(),
       app: { maintenance: this.maintenance, destroyedAt: this.destroyedAt },
       addOnsReady: this.addOnsReady,
+      pendingBuild: this.pendingBuild(),
       oneOffs: this.oneOffs.filter((o) => o.state !== 'ended'),
       formation: [...this.formation].map(([type, quantity]) => `${type}=${quantity}`).join(' '),
     })

@@ -5,7 +5,13 @@
 import type { Step } from '../../../server/dynos/plan.js'
 import { wantedDynos } from '../../../server/dynos/wanted.js'
 import type { AppRoutes } from '../../../server/model/route-table.js'
-import { never, type SimulatedContainer, type SimulatedEngine, Violation } from './simulated-engine.js'
+import {
+  type ContainerWish,
+  never,
+  type SimulatedContainer,
+  type SimulatedEngine,
+  Violation,
+} from './simulated-engine.js'
 import { isRouted, type SimulatedMemory } from './simulated-memory.js'
 import type { OneOffRow, ReleaseRow, SimulatedRows } from './simulated-rows.js'
 import { at, limits as usual } from './situation.js'
@@ -36,7 +42,13 @@ export class SimulatedSteps {
               `release-v${step.release.version}`,
               step.release.id,
               this.rows.release(step.release),
+              { sandboxId: step.sandboxId },
             ),
+        ]
+      case 'start-sandbox':
+        return [
+          () => this.#createSandbox(step.buildId),
+          () => this.engine.start(this.#named(`sandbox-${step.buildId}`)),
         ]
       case 'start-release-command':
         return [
@@ -52,7 +64,7 @@ export class SimulatedSteps {
         const label = { dyno, type, ordinal, version: release.version, generation, attempt: step.attempt }
         const name = `${dyno}-v${release.version}-${generation}-${step.attempt}`
         return [
-          () => this.#create('dyno', name, release.id, this.rows.release(release), label, 0, step.isHeld),
+          () => this.#create('dyno', name, release.id, this.rows.release(release), { label, isGated: step.isHeld }),
           () => this.engine.start(this.#named(name)),
         ]
       }
@@ -102,7 +114,7 @@ export class SimulatedSteps {
     const row = this.rows.oneOffs.find((o) => o.id === id) as OneOffRow
     const name = `run.${row.number}`
     return [
-      () => this.#create('one-off', name, row.id, this.rows.release(row.release), undefined, row.ms),
+      () => this.#create('one-off', name, row.id, this.rows.release(row.release), { oneOffMs: row.ms }),
       ...(row.attached ? [] : [() => this.engine.start(this.#named(name)), () => this.rows.moveOneOff(row, 'up')]),
     ]
   }
@@ -112,10 +124,9 @@ export class SimulatedSteps {
     containerName: string,
     owner: string,
     { wish }: ReleaseRow,
-    label?: SimulatedContainer['label'],
-    oneOffMs = 0,
-    isGated = false,
+    more: Pick<ContainerWish, 'label' | 'isGated' | 'sandboxId'> & { readonly oneOffMs?: number },
   ): void {
+    const { label, oneOffMs = 0, ...rest } = more
     const { ordinal, attempt } = label ?? { ordinal: 1, attempt: 2 }
     const boot = attempt < 2 ? (wish.boots[(ordinal + attempt) % wish.boots.length] ?? 'up') : 'up'
     const up = wish.bootMs + 137 * ordinal
@@ -125,7 +136,7 @@ export class SimulatedSteps {
       containerName,
       owner,
       label,
-      isGated,
+      ...rest,
       ms: {
         up: boot === 'up' || boot === 'crash-later' ? up : never,
         end: kind === 'dyno' ? end : kind === 'release' ? (wish.command?.ms ?? 0) : oneOffMs,
@@ -133,6 +144,11 @@ export class SimulatedSteps {
       },
       naturalExit: kind === 'dyno' ? 1 : kind === 'release' ? (wish.command?.exitCode ?? 0) : 0,
     })
+  }
+
+  #createSandbox(buildId: string): void {
+    const ms = { up: never, end: never, stop: 0 }
+    this.engine.create({ kind: 'sandbox', containerName: `sandbox-${buildId}`, owner: buildId, ms, naturalExit: 137 })
   }
 
   #letGo(id: string): void {
@@ -164,6 +180,8 @@ export class SimulatedSteps {
     if (c.kind === 'dyno' && c.state === 'running' && isRouted(c, this.live.routes))
       throw new Violation(`${c.containerName} is removed while it is routed`)
     if (c.kind === 'release') this.#checkForgotten(c)
+    const user = this.engine.running().find((other) => other.sandboxId === id)
+    if (user) throw new Violation(`the sandbox of ${user.containerName} is taken from it`)
     this.engine.remove(id)
   }
 

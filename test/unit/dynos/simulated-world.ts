@@ -48,9 +48,9 @@ export class SimulatedWorld {
     }
   }
 
-  /** A dyno dies, or goes altogether, by somebody else's hand. */
+  /** A dyno, or a sandbox, dies or goes altogether by somebody else's hand. */
   kill(name: string, isRemoved: boolean): void {
-    const found = this.engine.all().find((c) => c.kind === 'dyno' && c.label.dyno === name)
+    const found = this.engine.all().find((c) => (c.kind === 'dyno' && c.label.dyno === name) || c.kind === name)
     if (!found) return
     if (isRemoved) this.engine.remove(found.containerId)
     else this.#steps.end(found, 137)
@@ -73,6 +73,8 @@ export class SimulatedWorld {
 
   die(): void {
     this.note('the control plane dies')
+    // The next one ends what the last one was building.
+    this.rows.abandonBuild()
     this.#live.memory = new SimulatedMemory(this.engine, this.engine.now)
   }
 
@@ -85,7 +87,7 @@ export class SimulatedWorld {
       if (round > 60) throw new Violation(`the plan never rests: ${steps.map(printStep).join('; ')}`)
       if (steps.length === 0) return
       try {
-        const isStart = (s: Step) => s.kind === 'start-dyno'
+        const isStart = (s: Step) => s.kind === 'start-dyno' || s.kind === 'start-sandbox'
         for (const step of [...steps.filter((s) => !isStart(s)), ...steps.filter(isStart)]) this.#execute(step)
       } catch (error) {
         if (!(error instanceof Died)) throw error
@@ -102,6 +104,7 @@ export class SimulatedWorld {
 
   /** Goes on until nothing happens any more. */
   settle(): void {
+    if (this.rows.pendingBuild()?.releaseId === undefined) this.rows.abandonBuild()
     for (let events = 0; ; events++) {
       this.pass()
       const next = this.#nextEvent()

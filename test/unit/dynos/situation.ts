@@ -9,8 +9,10 @@ import type {
   ObservedDyno,
   ObservedOneOff,
   ObservedReleaseCommand,
+  ObservedSandbox,
   StepFailure,
 } from '../../../server/dynos/observed.js'
+import type { PendingBuild } from '../../../server/store/builds.js'
 import { type PlanLimits, plan, printStep } from '../../../server/dynos/plan.js'
 import { printRoutes } from '../../../server/dynos/routes.js'
 import type { App } from '../../../server/model/app.js'
@@ -88,6 +90,8 @@ export interface Situation {
   readonly oneOffContainers?: readonly ObservedOneOff[]
   readonly app?: Partial<App>
   readonly addOnsReady?: boolean
+  readonly pendingBuild?: PendingBuild | undefined
+  readonly sandboxes?: readonly ObservedSandbox[]
   readonly failures?: readonly StepFailure[]
   /** State of the published routes: `up` where dynos are routed, else `no-release`. */
   readonly routes?: RouteState | 'unpublished'
@@ -133,12 +137,14 @@ export function read(situation: Situation): { desired: DesiredApp; observed: Obs
     hosts: app.destroyedAt ? [] : ['hello.localhost'],
     addOnsReady: situation.addOnsReady ?? true,
     databases: [],
+    pendingBuild: situation.pendingBuild,
   }
   const dynos = (situation.dynos ?? []).map((d) => (typeof d === 'string' ? dyno(d) : d))
   const observed: ObservedApp = {
     dynos,
     oneOffs: situation.oneOffContainers ?? [],
     releaseCommands: situation.commands ?? [],
+    sandboxes: situation.sandboxes ?? [],
     failures: situation.failures ?? [],
     publishedRoutes: situation.routes === 'unpublished' ? undefined : published(desired, dynos, situation.routes),
   }
@@ -215,9 +221,17 @@ export function container(
   }
 }
 
-export function command(version: number, state: ObservedContainer['state'], from = 50): ObservedReleaseCommand {
+export function command(
+  version: number,
+  state: ObservedContainer['state'],
+  { from = 50, sandboxId }: { readonly from?: number; readonly sandboxId?: string } = {},
+): ObservedReleaseCommand {
   const startedAt = state === 'created' ? undefined : at(from)
-  return { ...container(`release-v${version}`, state, { startedAt }), releaseId: `r${version}` }
+  return { ...container(`release-v${version}`, state, { startedAt }), releaseId: `r${version}`, sandboxId }
+}
+
+export function sandbox(buildId: string, state: ObservedContainer['state'] = 'running'): ObservedSandbox {
+  return { ...container(`sandbox-${buildId}`, state), buildId }
 }
 
 export function oneOff(change: Partial<OneOff> = {}): OneOff & { readonly release: RunnableRelease } {
