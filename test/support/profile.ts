@@ -22,7 +22,8 @@ interface KindProfile {
   readonly user: RegExp
   /** Dynos and builds write to their own layer, which only their user's folders are open to. */
   readonly readOnlyRoot: boolean
-  readonly network: 'host' | 'joined' | 'none' | 'joined or none'
+  /** `shared`: those of a sandbox. */
+  readonly network: 'host' | 'joined' | 'none' | 'joined or none' | 'joined or shared'
   readonly restart: 'no' | 'always' | 'no or always'
   /** `target`, or `target:ro` where it must be read-only. */
   readonly mounts: readonly RegExp[]
@@ -45,7 +46,7 @@ const server: KindProfile = { ...dyno, user: /^999:999$/, readOnlyRoot: true, mo
 const kinds: Readonly<Record<string, KindProfile>> = {
   dyno,
   'one-off': dyno,
-  release: dyno,
+  release: { ...dyno, network: 'joined or shared' },
   sandbox: { ...dyno, readOnlyRoot: true, mounts: [] },
   build: { ...dyno, mounts: [/^\/(tmp|layers)$/, /^\/previous:ro$/, /^\/opt\/(paas-ca-bundle\.pem|paas\/mirror):ro$/] },
   'add-on': {
@@ -147,7 +148,7 @@ function limitsOf({ HostConfig: h }: InspectDocument, profile: KindProfile): str
 
 function wallsOf({ HostConfig: h }: InspectDocument, profile: KindProfile): string[] {
   const mode = String(h.NetworkMode)
-  const network = mode === 'host' || mode === 'none' ? mode : 'joined'
+  const network = mode === 'host' || mode === 'none' ? mode : mode.startsWith('container:') ? 'shared' : 'joined'
   const mounts = list(h.Binds).map((bind) => String(bind).split(':').slice(1).join(':'))
   return broken([
     [profile.network.split(' or ').includes(network), `its network is ${mode}`],
