@@ -5,16 +5,18 @@ import os from 'node:os'
 import path from 'node:path'
 import { webUrl } from '../server/api/addresses.js'
 import type { Config } from '../server/config.js'
+import type { Engine } from '../server/engine/engine.js'
 
 export interface SampleOptions {
   readonly config: Config
+  readonly engine: Pick<Engine, 'listTags'>
   readonly token: string
   readonly source: string
   readonly name: string
   write(text: string): void
 }
 
-/** Seconds are undefined when the app was there already. */
+/** Seconds are undefined when the app was there already, and its image: one that an owner has cleaned away is built again. */
 export async function pushSample(options: SampleOptions): Promise<{ address: string; seconds: number | undefined }> {
   const { config, token, name } = options
   const api = `http://127.0.0.1:${config.apiPort}`
@@ -26,9 +28,11 @@ export async function pushSample(options: SampleOptions): Promise<{ address: str
     })
   const address = webUrl(config, name).replace(/\/$/, '')
   const present = await call('GET', `/apps/${name}`)
-  if (present.ok && ((await present.json()) as { slug_size: number | null }).slug_size !== null)
-    return { address, seconds: undefined }
-  if (!present.ok) {
+  if (present.ok) {
+    const { id, slug_size: slugSize } = (await present.json()) as { id: string; slug_size: number | null }
+    const images = await options.engine.listTags(`${config.instance}/app-${id}`)
+    if (slugSize !== null && images.length > 0) return { address, seconds: undefined }
+  } else {
     const made = await call('POST', '/apps', { name })
     if (!made.ok)
       throw new Error(`The sample app could not be created: ${((await made.json()) as { message: string }).message}`)
@@ -55,7 +59,8 @@ export async function pushSample(options: SampleOptions): Promise<{ address: str
     await git(['add', '-A', '-f'], false)
     await git(['commit', '-q', '-m', 'A sample app'], false)
     const startedAt = Date.now()
-    await git(['push', `${api}/${name}.git`, 'master'], true)
+    // Forced: this repository is new, and the app's may have an earlier one's history.
+    await git(['push', '--force', `${api}/${name}.git`, 'master'], true)
     return { address, seconds: (Date.now() - startedAt) / 1000 }
   } finally {
     rmSync(folder, { recursive: true, force: true })

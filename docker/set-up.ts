@@ -118,7 +118,7 @@ async function main(): Promise<void> {
   if (!process.argv.includes('--no-sample')) {
     const source = path.join(root, 'test', 'fixtures', 'apps', 'django')
     sample = await step('Pushing the sample app (Django + PostgreSQL)', () =>
-      pushSample({ config, token, source, name: 'hello', write: (text) => process.stdout.write(text) }),
+      pushSample({ config, engine, token, source, name: 'hello', write: (text) => process.stdout.write(text) }),
     )
   }
   summary(config, sample)

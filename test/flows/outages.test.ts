@@ -1,6 +1,7 @@
 // Goal: whatever part dies, apps go on or come back by themselves, and the next push works.
 import path from 'node:path'
 import t from 'tap'
+import { pushSample } from '../../docker/sample-app.js'
 import { projectRoot, runCommand, startWorld, until, type World } from '../support/world.js'
 
 t.setTimeout(400_000)
@@ -78,4 +79,18 @@ t.test('a platform database that is killed stops no app, and the API recovers', 
   t.match(second.output, /Another control plane is running this platform/, 'the lock was taken again')
   await world.commitAll(repo, 'After the database')
   t.equal((await world.push(repo)).code, 0)
+})
+
+t.test('the sample app is pushed once, and again when its image has been cleaned away', async (t) => {
+  const { config, engine, token } = world
+  const name = 'sample-app'
+  const source = path.join(projectRoot, 'test', 'fixtures', 'apps', 'static')
+  const pushed = () => pushSample({ config, engine, token, source, name, write: () => {} })
+  t.ok(Number((await pushed()).seconds) > 0)
+  t.equal((await pushed()).seconds, undefined)
+  const { id } = await world.api<{ id: string }>('GET', `/apps/${name}`)
+  for (const tag of await engine.listTags(`${config.instance}/app-${id}`))
+    await engine.removeImage(tag, { force: true })
+  t.ok(Number((await pushed()).seconds) > 0)
+  t.equal((await world.get(name)).status, 200)
 })
