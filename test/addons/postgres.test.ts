@@ -38,7 +38,7 @@ async function readyAfter(): Promise<number> {
 
 /** A listener on every address of this machine is reached at none of them from within the container. */
 async function cannotReachTheHost(t: Tap, containerId: string) {
-  const listener = createServer((socket) => socket.end()).listen(0, '0.0.0.0')
+  const listener = createServer((socket) => socket.on('error', () => {}).end()).listen(0, '0.0.0.0')
   await once(listener, 'listening')
   const { port } = listener.address() as AddressInfo
   const gateway = subnetPlan(world.config.subnets)

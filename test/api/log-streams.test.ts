@@ -87,7 +87,7 @@ t.test('a reader who is slow loses lines, and is told how many', async (t) => {
   const world = await listen(t, { env: { PAAS_LOG_LINES_PER_SECOND: '1000000' } })
   const session = await world.ask('POST /apps/demo/log-sessions', { lines: 1, tail: true })
   const { pathname } = new URL(session.body.logplex_url)
-  const socket = connect(world.port, '127.0.0.1')
+  const socket = connect(world.port, '127.0.0.1').on('error', () => {})
   t.teardown(() => socket.destroy())
   socket.write(`GET ${pathname} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
   await once(socket, 'readable')

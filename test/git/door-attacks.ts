@@ -98,7 +98,7 @@ export function attack(t: Test, door: Door): void {
     ]
     const request = Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body])
     for (let cut = 1; cut <= 20; cut++) {
-      const socket = net.connect(door.port, '127.0.0.1')
+      const socket = net.connect(door.port, '127.0.0.1').on('error', () => {})
       const sent = request.subarray(0, Math.floor((request.length * cut) / 21))
       await new Promise((resolve) => socket.write(sent, resolve))
       if (cut % 2 === 0) socket.destroy()

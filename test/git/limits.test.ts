@@ -113,7 +113,7 @@ t.test('who waits too long for a place is told to try again, and gives up the wa
   const path = '/hello.git/info/refs?service=git-upload-pack'
   const other = ask(front, { path: path.replace('hello', 'other'), headers: { authorization: basic(otherToken) } })
   t.equal((await other).status, 200, 'another account has a place')
-  const left = net.connect(front.port, '127.0.0.1')
+  const left = net.connect(front.port, '127.0.0.1').on('error', () => {})
   left.end(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n\r\n`)
   left.destroy()
   const waiting = await ask(front, { path, headers: { authorization } })

@@ -23,7 +23,8 @@ let targets: string[]
 let pushed = ''
 const app = 'probe-app'
 const neighbour = 'neighbour-app'
-const tcp = createServer((socket) => socket.end('hello'))
+// Whoever tries the port may leave as rudely as it likes.
+const tcp = createServer((socket) => socket.on('error', () => {}).end('hello'))
 const udp = createSocket('udp4', (_, from) => udp.send('hello', from.port, from.address))
 
 /** As the probe calls them. */

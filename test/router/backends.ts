@@ -166,7 +166,9 @@ export function ask({
   })
 }
 
-/** Sends bytes and returns what came back until the connection ended or `quietMs` went by. */
+const firstByteMs = 5_000
+
+/** Sends bytes and returns what came back until the connection ended or, after the first of it, `quietMs` went by. */
 export function askRaw(port: number, bytes: string, quietMs = 300): Promise<{ reply: string; closed: boolean }> {
   return new Promise((resolve) => {
     let reply = ''
@@ -176,7 +178,7 @@ export function askRaw(port: number, bytes: string, quietMs = 300): Promise<{ re
       socket.destroy()
       resolve({ reply, closed })
     }
-    let timer = setTimeout(finish, quietMs, false)
+    let timer = setTimeout(finish, firstByteMs, false)
     socket.on('data', (chunk: Buffer) => {
       reply += chunk.toString('latin1')
       clearTimeout(timer)

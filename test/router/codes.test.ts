@@ -169,9 +169,11 @@ t.test('a client that leaves is H27, one that says nothing more is H28', async (
     t.match(entry, { code: 'H27', status: 499, dyno: 'web.1' }, path)
     t.match(formatAccessLine(entry), /^sock=client at=warning code=H27 desc="Client Request Interrupted" method=GET/)
   }
-  const socket = net.connect(port, '127.0.0.1', () => {
-    socket.write('POST /hang-28 HTTP/1.1\r\nHost: one.localhost\r\nContent-Length: 10\r\n\r\nabc')
-  })
+  const socket = net
+    .connect(port, '127.0.0.1', () => {
+      socket.write('POST /hang-28 HTTP/1.1\r\nHost: one.localhost\r\nContent-Length: 10\r\n\r\nabc')
+    })
+    .on('error', () => {})
   let reply = ''
   socket.on('data', (part: Buffer) => {
     reply += part
@@ -185,10 +187,10 @@ t.test('a websocket that idles out is H15, one that ends is fine', async (t) => 
   await publish(router, routes('one', [app]))
   const upgrade = (path: string) =>
     `GET ${path} HTTP/1.1\r\nHost: one.localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`
-  const idle = net.connect(port, '127.0.0.1', () => idle.write(upgrade('/socket-idle')))
+  const idle = net.connect(port, '127.0.0.1', () => idle.write(upgrade('/socket-idle'))).on('error', () => {})
   t.match(await lineOf('/socket-idle'), { code: 'H15', status: 503 })
   idle.destroy()
-  const brief = net.connect(port, '127.0.0.1', () => brief.write(upgrade('/socket-brief')))
+  const brief = net.connect(port, '127.0.0.1', () => brief.write(upgrade('/socket-brief'))).on('error', () => {})
   brief.once('data', () => brief.end())
   t.match(await lineOf('/socket-brief'), { code: undefined, status: 101 })
   brief.destroy()

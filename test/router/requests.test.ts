@@ -220,6 +220,7 @@ t.test('API and git are reached by their own names, unbuffered, and say when the
 t.test('a client that never finishes its headers is ended', async (t) => {
   const started = Date.now()
   const socket = net.connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: one.localhost\r\nX-'))
+  socket.on('error', () => {})
   let reply = ''
   socket.on('data', (part: Buffer) => {
     reply += part
