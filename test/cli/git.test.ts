@@ -84,6 +84,7 @@ function serveGit(projects: string, url: URL, request: http.IncomingMessage, res
     }
     response.end(stdout.subarray(split + 4))
   })
+  backend.stdin?.on('error', () => {})
   if (backend.stdin !== null) request.pipe(backend.stdin)
 }
 

@@ -75,6 +75,7 @@ export function packOf(copy: string, revisions = 'HEAD\n'): Promise<Buffer> {
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
   child.stderr.resume()
+  child.stdin.on('error', () => {})
   child.stdin.end(revisions)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
@@ -110,6 +111,7 @@ export function gitWithInput(cwd: string, args: readonly string[], input: string
     output += chunk.toString('utf8')
   })
   child.stderr.resume()
+  child.stdin.on('error', () => {})
   child.stdin.end(input)
   return new Promise((resolve, reject) => {
     child.once('error', reject)
