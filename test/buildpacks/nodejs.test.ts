@@ -83,6 +83,28 @@ t.test('build scripts have the development dependencies, the dyno has not', asyn
   t.match(kept.log, /Development dependencies stay: NPM_CONFIG_PRODUCTION is false/)
 })
 
+t.test('Next.js, which reads its configuration when it starts, keeps the typescript it reads it with', async (t) => {
+  const app = scratchApp()
+  const manifest = {
+    name: 'hello',
+    version: '1.0.0',
+    scripts: { build: 'tsc --version', start: 'node index.js' },
+    devDependencies: { typescript: '5.9.3' },
+  }
+  const files = { 'package.json': JSON.stringify(manifest), 'index.js': '', 'next.config.ts': 'export default {}\n' }
+  const built = await app.build(files)
+  t.equal(built.exitCode, 0, built.log)
+  t.match(
+    built.log,
+    /Development dependencies stay: Next\.js reads next\.config\.ts with typescript whenever it starts/,
+  )
+  const modules = [...(await entries(built.tars.get('node_modules'))).keys()]
+  t.ok(
+    modules.some((name) => name.endsWith('node_modules/typescript/package.json')),
+    modules.slice(0, 5).join(' '),
+  )
+})
+
 t.test('a build script that writes into node_modules takes what it wrote along', async (t) => {
   const app = scratchApp()
   const write = `node -e "require('fs').mkdirSync('node_modules/.made',{recursive:true});require('fs').writeFileSync('node_modules/.made/x','$0')"`

@@ -64,7 +64,15 @@ will_prune() {
     prune="YARN_PRODUCTION is $yarn_production"
   elif [[ $installer == pnpm && $pnpm_skip_pruning == true ]]; then
     prune='PNPM_SKIP_PRUNING is true'
+  elif config_needs_typescript; then
+    prune='Next.js reads next.config.ts with typescript whenever it starts'
   fi
+}
+
+# Next.js's own skeleton has a configuration in TypeScript, and TypeScript among the development dependencies.
+config_needs_typescript() {
+  [[ -f $BUILD_DIR/next.config.ts || -f $BUILD_DIR/next.config.mts ]] &&
+    jq --exit-status '.devDependencies.typescript and (.dependencies.typescript | not)' "$BUILD_DIR/package.json" >/dev/null
 }
 
 prune_modules() {
