@@ -10,7 +10,7 @@
  */
 import type { AppRoutes } from '../model/route-table.js'
 import type { DesiredApp, RunnableRelease } from './desired.js'
-import { dynoKey, hasEnded, type ObservedApp, type ObservedDyno, type ObservedOneOff } from './observed.js'
+import { dynoKey, hasEnded, type ObservedApp, type ObservedDyno } from './observed.js'
 import { type BootStep, isCommandRunning, isHeldBack, isHeldInVain, letGoSteps, limitSteps } from './plan-boot.js'
 import { planOneOffs, type OneOffStep } from './plan-one-offs.js'
 import { planReleaseCommands, type ReleaseCommandStep } from './plan-release-commands.js'
@@ -278,43 +278,3 @@ function stopCause(desired: DesiredApp, dyno: ObservedDyno): string {
     return desired.current ? `v${desired.current.version} is current` : 'no release is current'
   return wantedDynos(desired, desired.current).some((w) => w.dyno === dyno.dyno) ? 'restarted' : 'scaled down'
 }
-
-function printFault(fault: ReleaseFault): string {
-  if (fault.kind === 'no-image') return fault.kind
-  return `${fault.kind} ${fault.kind === 'unstartable' ? fault.dyno : fault.dyno.dyno}`
-}
-
-/** One line a step, for tests and debug logs. */
-export function printStep(step: Step): string {
-  switch (step.kind) {
-    case 'create-release-command':
-      return `${step.kind} v${step.release.version}${step.sandboxId === undefined ? '' : ` in ${step.sandboxId.slice(0, 12)}`}`
-    case 'start-release-command':
-      return `${step.kind} v${step.release.version}`
-    case 'settle-release-command':
-      return `${step.kind} v${step.release.version}${step.isLate ? ': late' : ''}`
-    case 'start-sandbox':
-      return `${step.kind} for ${step.buildId}`
-    case 'start-dyno':
-      return `start ${step.wanted.dyno} v${step.wanted.release.version}${step.isHeld ? ', held' : ''}: ${step.cause}`
-    case 'let-go-dyno':
-    case 'limit-dyno':
-      return `${step.kind.slice(0, -'-dyno'.length)} ${step.dyno.dyno} v${step.dyno.version}`
-    case 'settle-release':
-      return `settle v${step.release.version} ${step.status}${step.fault ? `: ${printFault(step.fault)}` : ''}`
-    case 'publish-routes':
-      return `publish ${printRoutes(step.routes)}`
-    case 'stop-dyno':
-      return `stop ${step.dyno.dyno} v${step.dyno.version}: ${step.cause}`
-    case 'remove-container':
-      return `remove ${step.name}: ${step.cause}`
-    case 'start-one-off':
-    case 'stop-one-off':
-    case 'settle-one-off':
-      return `${step.kind} run.${step.oneOff?.number ?? '?'}: ${step.cause}`
-    case 'remove-app':
-      return 'remove the app'
-  }
-}
-
-export type { ObservedOneOff }

@@ -4,7 +4,8 @@
  *
  * It watches over what must never happen and throws a `Violation` as soon as it does.
  */
-import { plan, printStep, type Step } from '../../../server/dynos/plan.js'
+import { plan, type Step } from '../../../server/dynos/plan.js'
+import { printStep } from '../../../server/dynos/print-step.js'
 import { wantedDynos } from '../../../server/dynos/wanted.js'
 import { never, SimulatedEngine, Violation } from './simulated-engine.js'
 import { SimulatedMemory } from './simulated-memory.js'

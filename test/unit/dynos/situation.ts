@@ -13,7 +13,8 @@ import type {
   StepFailure,
 } from '../../../server/dynos/observed.js'
 import type { PendingBuild } from '../../../server/store/builds.js'
-import { type PlanLimits, plan, printStep } from '../../../server/dynos/plan.js'
+import { type PlanLimits, plan } from '../../../server/dynos/plan.js'
+import { printStep } from '../../../server/dynos/print-step.js'
 import { printRoutes } from '../../../server/dynos/routes.js'
 import type { App } from '../../../server/model/app.js'
 import type { OneOff } from '../../../server/model/dyno.js'
