@@ -11,22 +11,21 @@ import type { Source } from '../build/source.js'
 import type { Account } from '../model/account.js'
 import type { App } from '../model/app.js'
 import type { AppManifest } from '../model/app-manifest.js'
-import { defaultDynoSize, findDynoSize } from '../model/formation.js'
 import type { ProcessTypes } from '../model/procfile.js'
 import type { Release } from '../model/release.js'
 import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
-import { endBuild, expectReleaseCommand, setBuildRelease } from '../store/builds.js'
+import { endBuild, expectReleaseCommand } from '../store/builds.js'
 import { throughOutages } from '../store/database.js'
-import { addFormationEntries } from '../store/formations.js'
-import { findNewestRelease, insertSlug, readConfigVars, settleRelease } from '../store/releases.js'
+import { findNewestRelease, readConfigVars, settleRelease } from '../store/releases.js'
 import { listAddOns } from '../store/add-ons.js'
 import { createTimeline, type Timeline } from '../lib/timeline.js'
 import { findPlan } from '../model/add-on.js'
 import { createAddOn } from './add-ons.js'
 import { abandon, beginBuild, leaveBuild } from './build-rows.js'
+import { insertDeployRelease } from './deploy-release.js'
 import { applyManifestVars, readProject, type Project } from './push-project.js'
-import { announceRelease, awaitOutcome, createRelease, lockLiveApp } from './releases.js'
+import { announceRelease, awaitOutcome } from './releases.js'
 
 export interface Push {
   readonly account: Account
@@ -229,61 +228,6 @@ function processTypesOf(project: Project, image: BuiltImage, write: (text: strin
   write(`-----> Discovering process types: ${names.join(', ')} (${from})\n`)
   if (!names.includes('web')) write('       No web process type: the app answers no requests.\n')
   return types
-}
-
-async function insertDeployRelease(
-  platform: Platform,
-  push: Push,
-  buildId: string,
-  image: BuiltImage,
-  processTypes: ProcessTypes,
-  manifest: AppManifest,
-): Promise<Release> {
-  return platform.db.transaction(async (tx) => {
-    await lockLiveApp(tx, push.app)
-    const slug = await insertSlug(tx, {
-      appId: push.app.id,
-      commit: push.source.commit,
-      commitDescription: push.source.description.slice(0, 500),
-      imageId: image.imageId,
-      imageReference: image.imageReference,
-      sizeBytes: image.sizeBytes,
-      processTypes,
-      healthChecks: manifest.healthChecks.web,
-      buildpacks: image.buildpacks,
-      stack: image.stack,
-    })
-    await addFormationEntries(
-      tx,
-      push.app.id,
-      Object.keys(processTypes)
-        .filter((type) => type !== 'release')
-        .map((type) => {
-          const wish = manifest.formation[type]
-          return {
-            type,
-            quantity: Math.min(wish?.quantity ?? (type === 'web' ? 1 : 0), platform.config.dynos.perApp),
-            size: wish?.size === undefined ? defaultDynoSize : sizeOrDefault(wish.size),
-          }
-        }),
-    )
-    const release = await createRelease(tx, push.app.id, {
-      slugId: slug.id,
-      description: `Deploy ${push.source.commit.slice(0, 8)}`,
-      accountId: push.account.id,
-    })
-    await setBuildRelease(tx, buildId, slug.id, release.id)
-    failpoint('push.before-release-commit')
-    return release
-  })
-}
-
-function sizeOrDefault(name: string): string {
-  try {
-    return findDynoSize(name).name
-  } catch {
-    return defaultDynoSize
-  }
 }
 
 /** Follows the release until it is settled. A pusher who leaves before takes it back: the ref will not move. */

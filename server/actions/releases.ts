@@ -6,7 +6,7 @@ import { failpoint } from '../lib/failpoint.js'
 import type { Account } from '../model/account.js'
 import type { App } from '../model/app.js'
 import { type ConfigVars, type ConfigVarsChange, describeConfigChange, mergeConfigVars } from '../model/config-vars.js'
-import { invalid, notFound, PlatformError } from '../model/errors.js'
+import { isUnavailable, invalid, notFound, PlatformError } from '../model/errors.js'
 import type { Release } from '../model/release.js'
 import { attachedConfigVars } from './attached-config-vars.js'
 import type { Platform } from '../platform.js'
@@ -151,7 +151,7 @@ export function awaitOutcome(
         resolve(release)
       } catch (error) {
         // A database that is away comes back; anything else ends the wait.
-        if (error instanceof PlatformError && error.id === 'unavailable') return
+        if (isUnavailable(error)) return
         stop()
         reject(error as Error)
       }

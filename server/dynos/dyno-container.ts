@@ -123,7 +123,17 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
   const address = dynoAddress(subnet, context.addressNumber)
   const ca = config.network.caBundle
   const mounts: Mount[] = ca ? [{ source: ca, target: caFile, readOnly: true }] : []
+  // Host name and address of a sandbox are the sandbox's own.
+  const place: Pick<ContainerSpec, 'hostname' | 'network' | 'labels'> =
+    launch.sandboxId === undefined
+      ? {
+          hostname: launch.dyno.replace(/[^a-zA-Z0-9-]/g, '-').slice(0, 60),
+          network: joinsOf(context.networks, address),
+          labels: { [labelNames.address]: address },
+        }
+      : { network: { sharedWith: launch.sandboxId }, labels: { [labelNames.sandbox]: launch.sandboxId } }
   return {
+    ...place,
     name: launch.name,
     image: launch.release.slug?.imageReference ?? '',
     command: launchCommand(launch.command, launch.boot?.isHeld),
@@ -139,19 +149,17 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
     },
     user: '1000:1000',
     workingDir: '/app',
-    ...(launch.sandboxId === undefined ? { hostname: launch.dyno.replace(/[^a-zA-Z0-9-]/g, '-').slice(0, 60) } : {}),
     labels: {
+      ...place.labels,
       [labelNames.instance]: config.instance,
       [labelNames.app]: context.app.id,
       [labelNames.dyno]: launch.dyno,
       [labelNames.release]: launch.release.id,
       [labelNames.version]: String(launch.release.version),
       [labelNames.size]: size.name,
-      [labelNames.address]: address,
       [labelNames.port]: String(port),
       ...launch.labels,
     },
-    network: launch.sandboxId === undefined ? joinsOf(context.networks, address) : { sharedWith: launch.sandboxId },
     mounts,
     init: true,
     ...(launch.tty === undefined ? {} : { tty: launch.tty }),
@@ -212,7 +220,7 @@ export function releaseContainer(
       size: 'Standard-2X',
       command: release.processTypes.release ?? '',
       release,
-      labels: { [labelNames.kind]: 'release', ...(sandboxId === undefined ? {} : { [labelNames.sandbox]: sandboxId }) },
+      labels: { [labelNames.kind]: 'release' },
       sandboxId,
     },
     subnet,

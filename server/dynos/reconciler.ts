@@ -8,7 +8,7 @@ import { EngineError } from '../engine/engine.js'
 import { createQueue } from '../lib/queue.js'
 import { labelNames } from '../model/labels.js'
 import { listAppIds } from '../store/apps.js'
-import { PlatformError } from '../model/errors.js'
+import { isUnavailable } from '../model/errors.js'
 import { type DesiredApp, loadDesired } from './desired.js'
 import { execute } from './execute.js'
 import type { LoopContext } from './loop-context.js'
@@ -255,5 +255,5 @@ export function createReconciler(context: LoopContext): Reconciler {
 
 function isAway(error: unknown): boolean {
   if (error instanceof EngineError) return error.kind === 'unavailable'
-  return error instanceof PlatformError && error.id === 'unavailable'
+  return isUnavailable(error)
 }

@@ -35,6 +35,11 @@ export class PlatformError extends Error {
   }
 }
 
+/** Something of the platform is away and will be back: the same may be tried again. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof PlatformError && error.id === 'unavailable'
+}
+
 /** An unknown thing and somebody else's answer alike. */
 export function notFound(resource: string, words = resource.replaceAll('_', ' ')): PlatformError {
   return new PlatformError('not_found', `Couldn't find that ${words}.`, resource)

@@ -7,7 +7,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
 import type { Sealer } from '../lib/seal.js'
-import { PlatformError } from '../model/errors.js'
+import { isUnavailable, PlatformError } from '../model/errors.js'
 
 export interface Queryable {
   readonly sealer: Sealer
@@ -200,7 +200,7 @@ export async function throughOutages<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof PlatformError && error.id === 'unavailable')) throw error
+      if (!isUnavailable(error)) throw error
       await new Promise((resolve) => setTimeout(resolve, outagePollMs))
     }
   }

@@ -72,7 +72,7 @@ will_prune() {
 # Next.js's own skeleton has a configuration in TypeScript, and TypeScript among the development dependencies.
 config_needs_typescript() {
   [[ -f $BUILD_DIR/next.config.ts || -f $BUILD_DIR/next.config.mts ]] &&
-    jq --exit-status '.devDependencies.typescript and (.dependencies.typescript | not)' "$BUILD_DIR/package.json" >/dev/null
+    jq --exit-status '.devDependencies.typescript and (.dependencies.typescript | not)' <<<"$install_manifest" >/dev/null
 }
 
 prune_modules() {
