@@ -116,13 +116,14 @@ async function deploy(
   if (project.hasSubmodules)
     write(' !     Warning: submodules are not fetched; their folders are empty in the build.\n')
   for (const note of project.manifest.healthChecks.notes) write(`       Note: app.json: ${note}\n`)
+  const isFirst = (await findNewestRelease(platform.db, app.id))?.slugId === undefined
+  if (isFirst) await prepareFirst(platform, push, project.manifest, write)
+  // After that, since an add-on that app.json asks for brings a network.
   if (project.procfile?.release !== undefined) {
     await expectReleaseCommand(platform.db, buildId)
     failpoint('push.command-expected')
     platform.nudge(app.id)
   }
-  const isFirst = (await findNewestRelease(platform.db, app.id))?.slugId === undefined
-  if (isFirst) await prepareFirst(platform, push, project.manifest, write)
   const newest = await findNewestRelease(platform.db, app.id)
   timeline.mark('read project')
   const result = await platform.builder.run({
