@@ -140,7 +140,7 @@ interface Dynos {
 async function lookAtDynos(world: World): Promise<Dynos> {
   const pids = await pidsOfKind(world, 'dyno')
   const named = await Promise.all(pids.map(async (pid) => ({ pid, command: await commandOf(pid) })))
-  const isInit = (command: string) => /docker-init|tini/.test(command.split(' ')[0] ?? '')
+  const isInit = (command: string) => /docker-init|tini|limit-output/.test(command.split(' ')[0] ?? '')
   const inits = named.filter((p) => isInit(p.command))
   const others = named.filter((p) => !isInit(p.command))
   return {
@@ -185,12 +185,12 @@ async function main(): Promise<void> {
       row(`the three parts with ${appCount + 1} apps`, many.together),
       ...parts.map((kind, index) => row(`… ${kind}`, many.perPart[index] ?? many.together)),
       row("the dynos' own processes", dynos.app),
-      row('docker-init in each', dynos.launcher),
+      row('docker-init and limit-output in each', dynos.launcher),
       row("the engine's shims", dynoShims),
     ])
     const ofInit = dynos.launcher.resident / (appCount + 1)
     console.log(`each app adds to the three parts: ${perApp.toFixed(2)} MB (rss ${perAppRss.toFixed(2)} MB)`)
-    console.log(`docker-init adds in each dyno:    ${ofInit.toFixed(2)} MB`)
+    console.log(`the two add in each dyno:         ${ofInit.toFixed(2)} MB`)
     console.log(`shells left in dynos:             ${dynos.leftOver.length === 0 ? 'none' : dynos.leftOver.join('; ')}`)
 
     await world.api('POST', '/apps/first/addons', { plan: 'heroku-postgresql:standard-0' })

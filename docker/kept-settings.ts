@@ -5,7 +5,8 @@
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { type ConfigEnv, settingsTable } from '../server/config.js'
+import type { ConfigEnv } from '../server/config.js'
+import { settingsTable } from '../server/settings.js'
 
 /** Set for one run, by tests: not for keeping. */
 const passing = new Set(['PAAS_FAILPOINT'])

@@ -226,7 +226,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       text: formatAccessLine(entry),
     } as const
     hub.append(entry.appId, line)
-    if (entry.isSample) hub.skip(entry.appId)
+    if (entry.isSample) hub.skip(entry.appId, 'some')
   }, ending.signal)
   const keeping = router.keepHouse(ending.signal, (err) =>
     log.warn({ err }, 'the router could not be brought in step; trying again'),

@@ -28,14 +28,26 @@ export interface DynoContext {
 }
 
 /**
- * Sources what buildpacks left and the app's own profile, then becomes the command; held, it first waits for a line. The command is an argument of its own,
- * never part of this text.
+ * Sources what buildpacks left and the app's own profile, then becomes the command; held, it first waits for a line. The
+ * command is an argument of its own, never part of this text. What limits its output comes after it, and is left out where
+ * an image of an older stack lacks it.
  */
 const launcher =
-  'if [ "${2-}" = held ]; then read -r _ || exit; exec </dev/null; fi; cd /app; shopt -s nullglob; for file in .profile.d/*.sh; do . "$file"; done; shopt -u nullglob; if [ -r .profile ]; then . ./.profile; fi; unset file; exec bash -c "$1"'
+  'if [ "${2-}" = held ]; then read -r _ || exit; exec </dev/null; fi; cd /app; shopt -s nullglob; for file in .profile.d/*.sh; do . "$file"; done; shopt -u nullglob; if [ -r .profile ]; then . ./.profile; fi; unset file; if [ -x "${3-}" ]; then exec "${@:3}" bash -c "$1"; fi; exec bash -c "$1"'
 
-export function launchCommand(command: string, isHeld = false): string[] {
-  return ['bash', '--norc', '-c', launcher, 'bash', command, ...(isHeld ? ['held'] : [])]
+/** How a command gets going and what it may print; without limits all of it is passed on. */
+export interface LaunchOptions {
+  readonly isHeld?: boolean | undefined
+  readonly output?: { readonly linesPerSecond: number; readonly bytesPerSecond: number } | undefined
+}
+
+/** argv of a dyno that is to run this command. */
+export function launchCommand(command: string, { isHeld = false, output }: LaunchOptions = {}): string[] {
+  const limit =
+    output === undefined
+      ? []
+      : ['/usr/lib/paas/limit-output', String(output.linesPerSecond), String(output.bytesPerSecond)]
+  return ['bash', '--norc', '-c', launcher, 'bash', command, isHeld ? 'held' : '', ...limit]
 }
 
 /** The shared network's nth address, after the first 256; every other address is used before one comes back. */
@@ -136,7 +148,11 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
     ...place,
     name: launch.name,
     image: launch.release.slug?.imageReference ?? '',
-    command: launchCommand(launch.command, launch.boot?.isHeld),
+    command: launchCommand(launch.command, {
+      isHeld: launch.boot?.isHeld,
+      // Whoever is attached gets every byte, at his own pace.
+      output: launch.openStdin ? undefined : config.logs,
+    }),
     env: {
       ...(ca ? { SSL_CERT_FILE: caFile, NODE_EXTRA_CA_CERTS: caFile, REQUESTS_CA_BUNDLE: caFile } : {}),
       ...pgEnvironment(context.configVars, context.databases),

@@ -101,11 +101,11 @@ export class AppLog {
     for (const tail of this.#tails) if (matchesFilter(line, tail.filter)) show(tail, line)
   }
 
-  /** Takes note of at least one line that never came here. */
-  skip(): void {
+  /** Takes note of lines that never came here. */
+  skip(lines: number | 'some'): void {
     if (this.#closed) return
-    this.#drop(1, this.#now())
-    if (this.#dropped) this.#dropped.isLeast = true
+    this.#drop(lines === 'some' ? 1 : lines, this.#now())
+    if (this.#dropped && lines === 'some') this.#dropped.isLeast = true
   }
 
   #drop(count: number, since: string): void {

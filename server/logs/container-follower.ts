@@ -6,11 +6,13 @@
  * stream may have left out, and stops. A control plane that starts finds its place by the hub's cursor. The engine keeps a
  * dyno's lines while nobody reads, within the size of its own log.
  *
- * A container that floods its log is not followed meanwhile: passing on its lines one by one takes the engine and us a
+ * What a dyno prints too fast is left out before it reaches the engine (`limited-output.ts`). A container that floods its
+ * log all the same, past that, is not followed meanwhile: passing on its lines one by one takes the engine and us a
  * processor and more, outside of any limit of the container's, only to drop them. Its newest lines are read now and then.
  */
 import { type Container, type ContainerDetail, type ContainerLine, type Engine, EngineError } from '../engine/engine.js'
 import type { LogHub } from './hub.js'
+import { linesLeftOut } from './limited-output.js'
 import type { LogLine, LogSource } from './log-line.js'
 import { compareTimestamps, engineTimestamp, timestampOf } from './timestamp.js'
 
@@ -216,6 +218,11 @@ async function readOnce(
     lines += 1
     last = line.at
     if (first === '') first = last
+    const leftOut = line.stream === 'stderr' ? linesLeftOut(line.text) : undefined
+    if (leftOut !== undefined) {
+      hub.skip(container.appId, leftOut)
+      return
+    }
     const kept = { at: line.at, source: container.source, dyno: container.dyno, container: shortId, text: line.text }
     hub.append(container.appId, kept)
     try {
@@ -240,7 +247,7 @@ async function readOnce(
 async function readFlood(options: LogFollowerOptions, entry: Followed): Promise<Reading> {
   const tail = options.linesPerSecond
   const reading = await readOnce(options, entry, { follow: false, tail })
-  if (reading.lines >= tail) options.hub.skip(entry.container.appId)
+  if (reading.lines >= tail) options.hub.skip(entry.container.appId, 'some')
   const isFlooding = reading.lines >= tail && reading.spanMs < 1_000
   entry.floods = isFlooding ? entry.floods + 1 : 0
   return reading

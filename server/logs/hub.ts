@@ -38,8 +38,8 @@ export interface LogHubOptions {
 export interface LogHub {
   /** Takes a line. Keeps the order of calls, whatever the timestamps say. */
   append(appId: string, line: LogLine): void
-  /** Takes note that lines of an app's dynos were left out, nobody knows how many. */
-  skip(appId: string): void
+  /** Takes note that lines of an app's dynos were left out: so many, or nobody knows how many. */
+  skip(appId: string, lines: number | 'some'): void
   /** The newest lines that match, oldest first. */
   read(appId: string, options: ReadOptions): Promise<LogLine[]>
   /** Calls back each matching line as it is appended, until the returned function is called. */
@@ -93,7 +93,9 @@ export function openLogHub(options: LogHubOptions): LogHub {
       if (known) known.append(line)
       else if (!closed && !removed.has(appId) && uuidPattern.test(appId)) logOf(appId).append(line)
     },
-    skip: (appId) => logs.get(appId)?.skip(),
+    skip(appId, lines) {
+      if (!closed && !removed.has(appId) && uuidPattern.test(appId)) logOf(appId).skip(lines)
+    },
     read: async (appId, { lines, ...filter }) => logOf(appId).read(lineCount(lines), filter),
     tail: (appId, filter, onLine) => logOf(appId).tail(filter, onLine),
     follow: async (appId, { lines, ...filter }, onLine) => logOf(appId).follow(lineCount(lines), filter, onLine),

@@ -20,7 +20,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   api: ['actions', 'store', 'model', 'lib', 'types:platform', 'types:config'],
   // The context of actions: types of what the composition root puts together.
   platform: ['types:build', 'types:config', 'types:store', 'lib', 'model'],
-  config: [],
+  config: ['settings'],
+  settings: [],
 }
 
 /** Packages that one folder speaks to and nobody else. */
@@ -72,11 +73,11 @@ function packageOf(target: string): string {
   return target.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? target)
 }
 
-/** `store` of server/store/apps.ts, `platform` of server/platform.ts; a file of the root otherwise is `root`. */
+/** `store` of server/store/apps.ts, `platform` of server/platform.ts; any other file of the root is `root`. */
 function partOf(file: string): string {
   const [, part = ''] = file.split('/')
   if (!part.endsWith('.ts')) return part
-  return part === 'config.ts' || part === 'platform.ts' ? part.slice(0, -'.ts'.length) : 'root'
+  return ['config.ts', 'settings.ts', 'platform.ts'].includes(part) ? part.slice(0, -'.ts'.length) : 'root'
 }
 
 const serverFiles = filesBelow('server', '.ts')

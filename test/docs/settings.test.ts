@@ -1,6 +1,7 @@
-// Goal: docs/operating.md lists every setting with its default, as server/config.ts declares them.
+// Goal: docs/operating.md lists every setting with its default, as server/settings.ts declares them.
 import t from 'tap'
-import { loadConfig, settingsTable } from '../../server/config.js'
+import { loadConfig } from '../../server/config.js'
+import { settingsTable } from '../../server/settings.js'
 import { checkGenerated, readText } from './checkout.js'
 
 const file = 'docs/operating.md'

@@ -107,15 +107,24 @@ t.test('countless empty files in a hidden folder count too, in a one-off dyno as
   await logged(/heroku\[run\.\d+\]: Error: its own files take \d+M of disk/)
 })
 
-t.test('endless lines are dropped: L10; what is printed once they have ended is there', async () => {
+t.test('endless lines are dropped and counted: L10; what is printed once they have ended is there', async () => {
   await world.api('POST', `/apps/${app}/dynos`, {
     command: "sh -c 'python3 probe.py chatter 4; sleep 2; echo calm again; sleep 2; echo and at the end'",
     attach: false,
   })
-  await logged(/Error L10 \(output buffer overflow\): \d+ or more messages dropped/)
+  await logged(/Error L10 \(output buffer overflow\): \d{4,} messages dropped/)
   await logged(/app\[run\.\d+\]: calm again/)
   await logged(/app\[run\.\d+\]: and at the end/)
   await logged(/heroku\[run\.\d+\]: Process exited with status 0/, 60_000)
+})
+
+t.test('endless lines past what counts them are dropped all the same: L10, with how many at least', async () => {
+  await world.api('POST', `/apps/${app}/dynos`, {
+    command: "sh -c 'python3 probe.py chatter 4 >/proc/1/fd/1; sleep 2; echo calm once more'",
+    attach: false,
+  })
+  await logged(/Error L10 \(output buffer overflow\): \d+ or more messages dropped/)
+  await logged(/app\[run\.\d+\]: calm once more/)
 })
 
 const builds: readonly { what: string; says: readonly RegExp[]; isRefused: boolean }[] = [
