@@ -41,7 +41,7 @@ export type BuildResult =
 /** Turns source into an image. Knows no database; a refusal is a value, already told to the pusher. */
 export interface Builder {
   run(request: BuildRequest): Promise<BuildResult>
-  /** Removes an image that no release needs. */
+  /** Removes an image that no release needs; one that a container still has stays until asked again. */
   removeImage(reference: string): Promise<void>
   /** Removes every image of an app that is gone. */
   removeImagesOf(appId: string): Promise<void>

@@ -141,8 +141,11 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
         (ahead) => request.write(`       Waiting for ${ahead} other build${ahead === 1 ? '' : 's'} to finish first\n`),
         request.signal,
       ),
+    removeImage: (reference) =>
+      engine.removeImage(reference).catch((error: unknown) => {
+        if (!(error instanceof EngineError && error.kind === 'conflict')) throw error
+      }),
     // Only the name must go: apps with the same files share an image, and another's dynos may be using it.
-    removeImage: (reference) => engine.removeImage(reference, { force: true }),
     removeImagesOf: async (appId) => {
       for (const tag of await engine.listTags(`${config.instance}/app-${appId}`))
         await engine.removeImage(tag, { force: true })

@@ -24,7 +24,14 @@ t.before(async () => {
     c.prober.watch(app)
   }
 })
-t.teardown(() => c.stop())
+t.teardown(async () => {
+  const { engine } = c.world
+  await c.stop()
+  for (const id of nameless) await engine.removeImage(id)
+})
+
+/** Images whose name a test took away while they were in use. */
+const nameless: string[] = []
 
 const part = (name: string) => `${c.world.config.instance}-${name}`
 const appContainers = async (app: string) =>
@@ -142,6 +149,7 @@ t.test("an app's image is removed: it goes on, says so, and the next push works"
       [await c.idOf(subject)],
     )
   )[0]?.image_reference
+  nameless.push((await c.world.engine.findImage(reference ?? ''))?.id ?? '')
   await c.world.engine.removeImage(reference ?? '', { force: true })
   await c.world.paas(['restart', '-a', subject])
   const shown = await until('paas ps to say so', async () => {
@@ -159,6 +167,37 @@ t.test("an app's image is removed: it goes on, says so, and the next push works"
   const tries = (await c.world.controlPlaneLog()).split('"start web.1').length
   t.ok(tries < 60, 'what always fails is tried now and then only')
   await nextPushWorks(t, c)
+})
+
+t.test('the image of a release too old to be kept stays while a dyno runs from it, and no longer', async (t) => {
+  const { engine } = c.world
+  const [slug] = await c.rows.query<{ id: string; image_reference: string }>(
+    'SELECT id, image_reference FROM slugs WHERE app_id = $1 ORDER BY created_at DESC LIMIT 1',
+    [await c.idOf(subject)],
+  )
+  const reference = slug?.image_reference ?? ''
+  const { id: image = '' } = (await engine.findImage(reference)) ?? {}
+  const { name } = await c.world.api<{ name: string }>('POST', `/apps/${subject}/dynos`, {
+    command: 'sleep 600',
+    attach: false,
+  })
+  await until('it to run', async () => (await c.world.paas(['ps', '-a', subject])).output.includes(name))
+  await nextPushWorks(t, c)
+  await c.rows.query('UPDATE slugs SET pruned_at = now() WHERE id = $1', [slug?.id])
+  const lookAgain = async () => {
+    await c.world.endControlPlane('SIGKILL')
+    // An image that no row names goes in the same look.
+    const nobodys = `${c.world.config.instance}/app-nobodys:1`
+    await engine.tagImage('paas/stack:dev', nobodys)
+    await c.world.startControlPlane()
+    await until('a look', async () => (await engine.findImage(nobodys)) === undefined)
+  }
+  await lookAgain()
+  t.ok(await engine.findImage(reference), 'it is in use')
+  await c.world.paas(['ps:stop', name, '-a', subject])
+  await until('the dyno to go', async () => !(await c.world.paas(['ps', '-a', subject])).output.includes(name))
+  await lookAgain()
+  await until('the image to go, and not only its name', async () => (await engine.findImage(image)) === undefined)
 })
 
 t.test('the data of a database is taken away: no empty one takes its place, and it can be put back', async (t) => {

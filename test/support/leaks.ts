@@ -6,16 +6,19 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import Docker from 'dockerode'
 import { createDockerEngine } from '../../server/engine/docker-engine.js'
 
+const socketPath = process.env.PAAS_ENGINE_SOCKET ?? '/var/run/docker.sock'
+
 async function list(): Promise<string[]> {
-  const engine = createDockerEngine({ socketPath: process.env.PAAS_ENGINE_SOCKET ?? '/var/run/docker.sock' })
+  const engine = createDockerEngine({ socketPath })
   const [containers, networks, volumes] = await Promise.all([
     engine.listContainers({}),
     engine.listNetworks({}),
     engine.listVolumes({}),
   ])
-  const images = await engine.listTags('t*/*')
+  const images = [...(await engine.listTags('t*/*')), ...(await namelessImages())]
   return [
     ...containers.map((c) => `container ${c.name}`),
     ...networks.map((n) => `network ${n.name}`),
@@ -26,6 +29,12 @@ async function list(): Promise<string[]> {
       .map((f) => `folder ${f}`),
     ...processes(),
   ]
+}
+
+/** An image that lost its last name while a container had it is found by nobody any more. */
+async function namelessImages(): Promise<string[]> {
+  const docker = new Docker({ socketPath })
+  return (await docker.listImages({ filters: { dangling: ['true'] } })).map((image) => image.Id)
 }
 
 /** Processes of ours that outlived their test: control planes and git servers. */
