@@ -17,7 +17,7 @@ import { PlatformError } from '../model/errors.js'
 import type { Platform } from '../platform.js'
 import { endBuild, expectReleaseCommand } from '../store/builds.js'
 import { throughOutages } from '../store/database.js'
-import { findNewestRelease, readConfigVars, settleRelease } from '../store/releases.js'
+import { findCurrentRelease, findNewestRelease, readConfigVars, settleRelease } from '../store/releases.js'
 import { listAddOns } from '../store/add-ons.js'
 import { createTimeline, type Timeline } from '../lib/timeline.js'
 import { findPlan } from '../model/add-on.js'
@@ -82,7 +82,7 @@ async function buildAndRelease(
       throw await abandon(platform, buildId, told, error)
     failure = error.message
     if (!(error instanceof AlreadyTold))
-      write(`\n !     ${error.message}\n !     Push rejected; the release before it keeps serving.\n`)
+      write(`\n !     ${error.message}\n !     Push rejected; ${await whatServes(platform, push.app)}.\n`)
   }
   failpoint('push.before-build-finished')
   // Until the database is back, an answer would be a guess.
@@ -262,7 +262,12 @@ async function launch(
   push.signal.removeEventListener('abort', takeBack)
   if (settled.status === 'failed') {
     write(`\n !     ${(settled.failure ?? 'The release failed.').replaceAll('\n', '\n !     ')}\n`)
-    write(` !     v${settled.version} failed; the release before it keeps serving. paas logs shows more.\n`)
+    write(` !     v${settled.version} failed; ${await whatServes(platform, push.app)}. paas logs shows more.\n`)
   }
   return settled
+}
+
+async function whatServes(platform: Platform, app: App): Promise<string> {
+  const current = await throughOutages(() => findCurrentRelease(platform.db, app.id))
+  return current?.slugId === undefined ? 'nothing of this app is live yet' : 'the release before it keeps serving'
 }

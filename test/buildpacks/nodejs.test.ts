@@ -277,6 +277,18 @@ t.test('ranges are resolved to what there is, and the web process is found', asy
     ],
     [{ 'package.json': '{}', 'server.js': '' }, /Node\.js 22\.\S+ \(as in the previous build\)/, 'node server.js'],
     [{ 'package.json': '{ "engines": { "node": "latest" } }' }, /Node\.js 24\./, undefined],
+    // Nuxt, Astro and SvelteKit.
+    [{ 'package.json': '{}', '.output/server/index.mjs': '' }, /made a server/, 'node .output/server/index.mjs'],
+    [
+      { 'package.json': '{}', 'dist/server/entry.mjs': '' },
+      /made a server/,
+      'HOST=${HOST-0.0.0.0} node dist/server/entry.mjs',
+    ],
+    [
+      { 'package.json': '{}', 'build/handler.js': '', 'build/index.js': '' },
+      /made a server, build\/handler\.js: that is the web process/,
+      'PROTOCOL_HEADER=${PROTOCOL_HEADER-x-forwarded-proto} node build',
+    ],
   ]
   for (const [files, version, web] of cases) {
     const built = await app.build(files)

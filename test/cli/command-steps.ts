@@ -26,6 +26,17 @@ export const steps: readonly Step[] = [
     adds: 'Creating app... done, ⬢ my-app, http://my-app.localhost\n',
   },
   {
+    run: 'create my-app --addons heroku-postgresql,heroku-postgresql:mini -b heroku/python',
+    asks: [
+      'POST /apps {"name":"my-app"}',
+      'POST /apps/my-app/addons {"plan":{"name":"heroku-postgresql"}}',
+      'POST /apps/my-app/addons {"plan":{"name":"heroku-postgresql:mini"}}',
+      'PUT /apps/my-app/buildpack-installations {"updates":[{"buildpack":"heroku/python"}]}',
+    ],
+    says: 'http://my-app.localhost | http://localhost:5000/my-app.git\n',
+    adds: /^Creating ⬢ my-app\.\.\. done, .*\nCreating heroku-postgresql on ⬢ my-app\.\.\. .*\nCreating heroku-postgresql:mini on /,
+  },
+  {
     run: 'info -a my-app',
     asks: ['GET /apps/my-app', 'GET /apps/my-app/addons', 'GET /apps/my-app/dynos'],
     says: /^=== ⬢ my-app\n\nAddons: {10}heroku-postgresql:standard-0\nAuto Cert Mgmt: {2}false\nCreated: .*\nDynos: {11}run: 1\n {17}web: 1\nGit URL: .*\nOwner: .*\nRegion: .*\nSlug Size: {7}15 MB\nStack: .*\nWeb URL: .*\n$/,

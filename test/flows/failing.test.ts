@@ -45,6 +45,12 @@ for (const { fixture, says } of cases)
     t.match(reply.body, /^Hello from Node\.js/)
   })
 
+t.test('a first push that is refused says that nothing is live yet', async (t) => {
+  const pushed = await world.push(await world.checkout('node-crash-on-boot', 'newborn-app'))
+  t.not(pushed.code, 0)
+  t.match(pushed.output, /v2 failed; nothing of this app is live yet\./)
+})
+
 t.test('a branch that does not deploy is refused with what to do', async (t) => {
   const pushed = await world.git(['push', 'paas', 'HEAD:refs/heads/feature'], repo)
   t.not(pushed.code, 0)

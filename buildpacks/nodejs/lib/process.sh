@@ -1,13 +1,15 @@
 # What starts the app when the Procfile names no web process.
 
 write_release() {
-  local web='' quoted addons=''
+  local web='' made='' quoted addons=''
   [[ -z $speaks_postgresql ]] || addons='"heroku-postgresql"'
   if [[ -n $start_script ]]; then
     web="$installer start"
     [[ $installer != npm ]] || direct_start
   elif [[ -f $BUILD_DIR/server.js ]]; then
     web='node server.js'
+  elif made_server; then
+    detail "The build made a server, $made: that is the web process"
   elif [[ $main_file =~ ^[A-Za-z0-9._/-]+$ && (-f $BUILD_DIR/$main_file || -f $BUILD_DIR/$main_file.js) ]]; then
     web="node $main_file"
   fi
@@ -17,6 +19,22 @@ write_release() {
   fi
   json_quote "$web"
   printf '{"default_process_types":{"web":%s},"addons":[%s]}\n' "$quoted" "$addons" >release.json
+}
+
+# Servers that a framework's build leaves, in places nothing else uses. Their own defaults would have Astro listen where the
+# router can't reach it, and SvelteKit take each request for one by https.
+made_server() {
+  local -A commands=(
+    [.output/server/index.mjs]='node .output/server/index.mjs'
+    [dist/server/entry.mjs]='HOST=${HOST-0.0.0.0} node dist/server/entry.mjs'
+    [build/handler.js]='PROTOCOL_HEADER=${PROTOCOL_HEADER-x-forwarded-proto} node build'
+  )
+  for made in "${!commands[@]}"; do
+    web=${commands[$made]}
+    [[ ! -f $BUILD_DIR/$made ]] || return 0
+  done
+  web=''
+  return 1
 }
 
 # `npm start` keeps a second Node.js in memory and costs a quarter of a second at each boot. A start script that is

@@ -1,5 +1,8 @@
-import type { App } from '../../api-types.js'
+import { addOnPrice } from '../../addon-lookup.js'
+import { route } from '../../api-client.js'
+import type { AddOn, App } from '../../api-types.js'
 import { addAppRemote, defaultRemote } from '../../app-remotes.js'
+import { replaceBuildpacks } from '../../buildpack-list.js'
 import { command } from '../../command.js'
 import { isInGitRepository } from '../../git.js'
 import { action, appLabel, print, warn } from '../../output.js'
@@ -16,9 +19,15 @@ export const appsCreate = command({
     remote: { short: 'r', value: 'REMOTE', description: "name of the git remote; 'paas' unless given" },
     stack: { short: 's', value: 'STACK', description: 'stack of the app' },
     region: { value: 'REGION', description: 'region of the app' },
+    addons: { value: 'ADDONS', description: 'add-ons to create with it, SERVICE:PLAN, parted by commas' },
+    buildpack: {
+      short: 'b',
+      value: 'BUILDPACK',
+      description: 'what its code is built with: name (heroku/python) or URL',
+    },
     'no-remote': { short: 'n', description: 'leave git alone' },
   },
-  examples: ['create my-app', 'apps:create my-app --remote staging'],
+  examples: ['create my-app', 'apps:create my-app --remote staging', 'create my-app --addons heroku-postgresql'],
   async run({ args, flags, api, config, credentials }) {
     const name = args.name ?? flags.app ?? config.app
     const label = name === undefined ? 'app' : appLabel(name, 'stderr')
@@ -32,6 +41,13 @@ export const appsCreate = command({
       () => api.post<App>('/apps', wanted),
       (made) => (name === undefined ? `${appLabel(made.name, 'stderr')}, ${webUrl(made)}` : webUrl(made)),
     )
+    for (const plan of flags.addons?.split(',').map((word) => word.trim()) ?? [])
+      await action(
+        `Creating ${plan} on ${appLabel(app.name, 'stderr')}`,
+        () => api.post<AddOn>(route`/apps/${app.name}/addons`, { plan: { name: plan } }),
+        addOnPrice,
+      )
+    if (flags.buildpack !== undefined) await replaceBuildpacks(api, app.name, [flags.buildpack])
     if (flags['no-remote'] || !(await isInGitRepository())) return { ...app, git_remote: null }
     const remote = flags.remote ?? defaultRemote
     const outcome = await addAppRemote(app, remote, { config, credentials }, { keep: true })

@@ -55,7 +55,7 @@ applies() {
     return 0
   fi
   if [[ $optional_buildpack == "$name" ]]; then
-    detail 'The build made no site with an index.html: there is no web process.'
+    detail 'The build made no site with an index.html to serve.'
     return 1
   fi
   [[ -z ${answer:-} ]] || warning_lines "$answer"
