@@ -11,6 +11,7 @@ import { readdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { remembered } from '../lib/remembered.js'
 import { ensureFolder, keepDurable, readIfThere, removeFile, writeDurably } from './durable-file.js'
 
 const run = promisify(execFile)
@@ -45,6 +46,8 @@ export interface Certificates {
   caCertificatePem(): Promise<string>
   /** File of a host's certificate and key; a wildcard's star is an underscore. */
   fileOf(host: string): string
+  /** File → host. The same list of hosts has the same map. */
+  filesOf(hosts: readonly string[]): ReadonlyMap<string, string>
   /** Makes what is missing or ends soon; returns the hosts whose certificate is new. */
   ensure(hosts: readonly string[], now: Date): Promise<string[]>
   /** Makes one certificate for a file of its own. */
@@ -61,6 +64,8 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
   const config = path.join(caDir, 'openssl.cnf')
   /** File → end of validity, so that a publish doesn't read a thousand certificates. */
   const ends = new Map<string, number>()
+  /** List of hosts → when the first of their certificates ends, so that one that is asked for again isn't gone through. */
+  const soundUntil = new WeakMap<readonly string[], number>()
 
   const openssl = async (args: readonly string[]) =>
     (await run('openssl', ['req', '-x509', '-config', config, '-sha256', '-noenc', ...args], { timeout: 30_000 }))
@@ -109,7 +114,9 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
     },
     fileOf,
     ensureFile,
+    filesOf: remembered((hosts: readonly string[]) => new Map(hosts.map((host) => [fileOf(host), host]))),
     async ensure(hosts, now) {
+      if (lastsBeyond(soundUntil.get(hosts) ?? 0, now)) return []
       const fresh: string[] = []
       const waiting = hosts.filter((host) => !lastsBeyond(ends.get(fileOf(host)) ?? 0, now))
       const lane = async () => {
@@ -117,6 +124,7 @@ export function createCertificates(caDir: string, certsDir: string, instance: st
           if (await ensureFile(fileOf(host), host, now)) fresh.push(host)
       }
       await Promise.all(Array.from({ length: lanes }, lane))
+      soundUntil.set(hosts, Math.min(...hosts.map((host) => ends.get(fileOf(host)) ?? 0)))
       return fresh
     },
     async remove(hosts) {

@@ -40,6 +40,7 @@ export function changes(from: Layout, to: Layout, parked: ParkedServers, paths: 
 
 function joiningServers(from: Layout, to: Layout, parked: ParkedServers): string[] {
   const commands: string[] = []
+  if (from.servers === to.servers) return commands
   for (const [server, address] of to.servers) {
     const known = from.servers.get(server)
     if (known === address) continue
@@ -65,6 +66,7 @@ function leavingServers(from: Layout, to: Layout): string[] {
 
 function entries(map: string, from: ReadonlyMap<string, string>, to: ReadonlyMap<string, string>): string[] {
   const commands: string[] = []
+  if (from === to) return commands
   for (const [key, value] of to) {
     const known = from.get(key)
     if (known === undefined) commands.push(`add map ${map} ${key} ${value}`)
@@ -74,5 +76,6 @@ function entries(map: string, from: ReadonlyMap<string, string>, to: ReadonlyMap
 }
 
 function gone(map: string, from: ReadonlyMap<string, string>, to: ReadonlyMap<string, string>): string[] {
+  if (from === to) return []
   return [...from.keys()].filter((key) => !to.has(key)).map((key) => `del map ${map} ${key}`)
 }

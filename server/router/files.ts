@@ -49,14 +49,12 @@ export function createRouterFiles(
         { file: paths.hostsMap, text: renderMap(layout.hosts) },
         { file: paths.slotsMap, text: renderMap(layout.slots) },
         { file: paths.certList, text: certList(layout, certificates) },
-        { file: paths.config, text: renderConfig(layout, placement.slotCount, settings, paths) },
+        { file: paths.config, text: renderConfig(placement, settings, paths) },
       ])
     },
   }
 }
 
 function certList(layout: Layout, certificates: Certificates): string {
-  return certifiedHosts(layout)
-    .map((host) => `${certificates.fileOf(host)} ${host}\n`)
-    .join('')
+  return renderMap(certificates.filesOf(certifiedHosts(layout)))
 }

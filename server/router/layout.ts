@@ -37,6 +37,30 @@ export function layoutOf(placement: Placement, domain: string): Layout {
   return { hosts, slots, servers }
 }
 
+/**
+ * The layout of the placement that comes after another, from the other's: as `layoutOf`, for the price of what differs. A
+ * map in which nothing differs is the same object, so that what is made of it is made again only when it must be.
+ */
+export function nextLayout(placement: Placement, domain: string, before: Placement, of: Layout): Layout {
+  const isAligned =
+    placement.apps.length === before.apps.length &&
+    placement.apps.every((app, at) => app.slot === before.apps[at]?.slot)
+  if (!isAligned) return layoutOf(placement, domain)
+  const pairs = placement.apps.flatMap((app, at) => {
+    const was = before.apps[at]
+    return was === undefined || was === app ? [] : [[partOf(was), partOf(app)] as const]
+  })
+  if (pairs.length === 0) return of
+  if (pairs.some(([was, is]) => was.hosts.join() !== is.hosts.join())) return layoutOf(placement, domain)
+  const states = pairs.filter(([was, is]) => was.state !== is.state).map(([, is]) => [is.slot, is.state] as const)
+  const servers = new Map(of.servers)
+  for (const [was, is] of pairs) {
+    for (const [server] of was.servers) servers.delete(server)
+    for (const [server, address] of is.servers) servers.set(server, address)
+  }
+  return { hosts: of.hosts, slots: states.length === 0 ? of.slots : new Map([...of.slots, ...states]), servers }
+}
+
 /** What one app adds to a layout. */
 interface LayoutPart {
   readonly slot: string
@@ -57,7 +81,14 @@ const partOf = remembered((app: PlacedApp): LayoutPart => {
   }
 })
 
+const sortedKeys = remembered((map: ReadonlyMap<string, string>): readonly string[] => [...map.keys()].sort())
+
+/** `<slot>/<server>` and `<address>:<port>` of an app's servers, in the order of their names. */
+export function serversOf(app: PlacedApp): LayoutPart['servers'] {
+  return partOf(app).servers
+}
+
 /** Hosts that need a certificate: every one of the layout. */
-export function certifiedHosts(layout: Layout): string[] {
-  return [...layout.hosts.keys()].sort()
+export function certifiedHosts({ hosts }: Layout): readonly string[] {
+  return sortedKeys(hosts)
 }

@@ -9,13 +9,19 @@ import { observe, type ProcessInfo, parseInfo } from './observe.js'
 import type { RouterPaths } from './paths.js'
 import { ask, isAway } from './runtime-socket.js'
 
+/** What is asked of them: a set has it, and a map by its keys. */
+export interface CertificateFiles {
+  has(file: string): boolean
+  keys(): IterableIterator<string>
+}
+
 export interface Held {
   readonly process: ProcessInfo
   readonly layout: Layout
   /** Servers that take no new requests and are not in the layout. */
   readonly parked: ReadonlySet<string>
   /** Files of the certificates in the list. */
-  readonly certificates: ReadonlySet<string>
+  readonly certificates: CertificateFiles
 }
 
 export interface Memory {

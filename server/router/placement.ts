@@ -41,34 +41,40 @@ export function emptyPlacement(slotCount: number): Placement {
 
 /** Seats a table: known apps stay where they are, new ones take the lowest free slot, and the row doubles when full. */
 export function place(previous: Placement, table: RouteTable, rules: PlacementRules): Placement {
-  const present = new Set(table.apps.map((app) => app.appId))
-  const seats = new Map<string, number>()
-  for (const { appId, slot } of previous.resting) seats.set(appId, slot)
-  for (const { appId, slot } of previous.apps) seats.set(appId, slot)
+  const bySlot: (PlacedApp | undefined)[] = []
+  for (const app of previous.apps) bySlot[app.slot] = app
+  const isAsBefore = (app: AppRoutes) => {
+    const placed = known.get(app)
+    return placed !== undefined && bySlot[placed.slot] === placed
+  }
+  // Of a thousand apps in a table one or two have changed.
+  const changed = table.apps.filter((app) => !isAsBefore(app))
+  const same = new Set(table.apps.map((app) => known.get(app)))
+  const gone = previous.apps.filter((app) => !same.has(app))
+  for (const app of gone) bySlot[app.slot] = undefined
 
-  const left = previous.apps.filter((app) => !present.has(app.appId))
+  const present = new Set(changed.map((app) => app.appId))
+  const seats = new Map([...previous.resting, ...gone].map(({ appId, slot }) => [appId, slot]))
   const resting = [
     ...previous.resting.filter((rest) => !present.has(rest.appId) && !rested(rest, rules)),
-    ...left.map(({ slot, appId }) => ({ slot, appId, since: rules.now })),
-  ].sort((a, b) => a.slot - b.slot)
+    ...gone.filter(({ appId }) => !present.has(appId)).map(({ slot, appId }) => ({ slot, appId, since: rules.now })),
+  ].sort((one, other) => one.slot - other.slot)
 
-  const taken = new Set<number>([...rules.occupied, ...resting.map((rest) => rest.slot)])
-  for (const app of table.apps) {
-    const slot = seats.get(app.appId)
-    if (slot !== undefined) taken.add(slot)
+  const closed = new Set<number>([...rules.occupied, ...resting.map((rest) => rest.slot)])
+  const unseated: AppRoutes[] = []
+  for (const app of changed) {
+    const seat = seats.get(app.appId)
+    if (seat === undefined) unseated.push(app)
+    else bySlot[seat] = seated(app, seat)
   }
   let lowest = 0
-  const apps = table.apps.map((app): PlacedApp => {
-    const seat = seats.get(app.appId)
-    if (seat !== undefined) return seated(app, seat)
-    while (taken.has(lowest)) lowest++
-    taken.add(lowest)
-    return seated(app, lowest)
-  })
-  apps.sort((a, b) => a.slot - b.slot)
-
+  for (const app of unseated) {
+    while (bySlot[lowest] !== undefined || closed.has(lowest)) lowest++
+    bySlot[lowest] = seated(app, lowest)
+  }
+  const apps = bySlot.filter((app) => app !== undefined)
   let slotCount = previous.slotCount
-  while (apps.some((app) => app.slot >= slotCount)) slotCount *= 2
+  while ((apps.at(-1)?.slot ?? 0) >= slotCount) slotCount *= 2
   return { version: table.version, slotCount, apps, resting }
 }
 

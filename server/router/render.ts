@@ -6,13 +6,15 @@
  * a host that is in no map ends in `no_app`, never in somebody's slot.
  */
 import { createHash } from 'node:crypto'
+import { remembered } from '../lib/remembered.js'
 import { connectionName, serverDefaults } from './changes.js'
 import { codeOfTermination } from './codes.js'
-import { type Layout, platformSlot, slotName } from './layout.js'
+import { platformSlot, serversOf, slotName } from './layout.js'
 import type { RouterSettings } from './options.js'
 import type { Page } from './pages.js'
 import { failurePage, misdirectedPage, noAppPage, renderPage, statePages } from './pages.js'
 import type { RouterPaths } from './paths.js'
+import type { PlacedApp, Placement } from './placement.js'
 import { asPage, renderFrontends, renderSuccessor } from './render-frontend.js'
 
 /** For TLS 1.2; 1.3 has no weak ones. */
@@ -21,9 +23,9 @@ const ciphers = ['ECDHE-ECDSA', 'ECDHE-RSA'].flatMap((keys) =>
 )
 
 /** `haproxy.cfg`. */
-export function renderConfig(layout: Layout, slotCount: number, settings: RouterSettings, paths: RouterPaths): string {
-  const mark = configMark(slotCount, settings, paths)
-  return [globalPart(mark, settings, paths), fixedPart(settings, paths), slotsPart(layout, slotCount)].join('\n')
+export function renderConfig(placement: Placement, settings: RouterSettings, paths: RouterPaths): string {
+  const mark = configMark(placement.slotCount, settings, paths)
+  return [globalPart(mark, settings, paths), fixedPart(settings, paths), slotsPart(placement)].join('\n')
 }
 
 /** Differs between two configurations that only a reload leads from one to the other. A running HAProxy shows its own. */
@@ -46,11 +48,11 @@ export function renderPages(paths: RouterPaths): ReadonlyMap<string, string> {
 }
 
 /** A map file: `key value` a line. */
-export function renderMap(map: ReadonlyMap<string, string>): string {
+export const renderMap = remembered((map: ReadonlyMap<string, string>): string => {
   let text = ''
   for (const [key, value] of map) text += `${key} ${value}\n`
   return text
-}
+})
 
 /** Termination state → code, for the failure page. */
 export function renderCodes(): string {
@@ -182,18 +184,17 @@ function sampling({ logLinesPerSecond: most }: RouterSettings): string {
 `
 }
 
-function slotsPart(layout: Layout, slotCount: number): string {
-  const servers = new Map<string, string>()
-  for (const [server, address] of layout.servers) {
-    const slash = server.indexOf('/')
-    const slot = server.slice(0, slash)
-    const line = `  server ${server.slice(slash + 1)} ${address} ${connectionName}\n`
-    servers.set(slot, (servers.get(slot) ?? '') + line)
-  }
-  let text = ''
-  for (let number = 0; number < slotCount; number++) {
-    const slot = slotName(number)
-    text += `backend ${slot} from dyno\n${servers.get(slot) ?? ''}`
-  }
-  return text
+function slotsPart({ apps, slotCount }: Placement): string {
+  const texts = Array.from({ length: slotCount }, () => '')
+  for (const app of apps) texts[app.slot] = slotText(app)
+  return texts.map((text, slot) => text || slotHead(slot)).join('')
 }
+
+const slotHead = (slot: number) => `backend ${slotName(slot)} from dyno\n`
+
+const slotText = remembered((app: PlacedApp): string => {
+  const servers = serversOf(app).map(
+    ([server, address]) => `  server ${server.slice(server.indexOf('/') + 1)} ${address} ${connectionName}\n`,
+  )
+  return [slotHead(app.slot), ...servers].join('')
+})

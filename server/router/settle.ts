@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { failpoint } from '../lib/failpoint.js'
 import { changes } from './changes.js'
 import { RouterError } from './errors.js'
-import { certifiedHosts, type Layout } from './layout.js'
+import type { Layout } from './layout.js'
 import type { Held, Memory } from './memory.js'
 import { type ProcessInfo, parseInfo } from './observe.js'
 import type { RouterPaths } from './paths.js'
@@ -21,8 +21,8 @@ export interface Wanted {
   readonly layout: Layout
   /** `configMark` of the configuration. */
   readonly mark: string
-  /** Certificate file of a host. */
-  fileOf(host: string): string
+  /** File → host, of every host that is to have a certificate. */
+  readonly certificates: ReadonlyMap<string, string>
   certificatePem(host: string): Promise<string>
 }
 
@@ -59,26 +59,29 @@ export async function renewCertificate(
   memory: Memory,
   paths: RouterPaths,
 ): Promise<void> {
-  const file = wanted.fileOf(host)
-  if (memory.held()?.certificates.has(file)) await setCertificate(file, await wanted.certificatePem(host), paths)
+  const [file] = [...wanted.certificates].find(([, of]) => of === host) ?? []
+  if (file !== undefined && memory.held()?.certificates.has(file))
+    await setCertificate(file, await wanted.certificatePem(host), paths)
 }
 
 async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPaths): Promise<void> {
   memory.forget()
-  const files = new Map(certifiedHosts(wanted.layout).map((host) => [wanted.fileOf(host), host]))
-  for (const [file, host] of files)
-    if (!held.certificates.has(file)) await addCertificate(file, host, await wanted.certificatePem(host), paths)
+  const files = wanted.certificates
+  if (files !== held.certificates)
+    for (const [file, host] of files)
+      if (!held.certificates.has(file)) await addCertificate(file, host, await wanted.certificatePem(host), paths)
   const commands = changes(held.layout, wanted.layout, held.parked, paths)
   failpoint('publish.before-commands')
   for (const [at, command] of commands.entries()) {
     await tell(paths.adminSocket, command)
     if (at === Math.floor(commands.length / 2)) failpoint('publish.between-commands')
   }
-  for (const file of held.certificates) if (!files.has(file)) await removeCertificate(file, paths)
+  if (files !== held.certificates)
+    for (const file of held.certificates.keys()) if (!files.has(file)) await removeCertificate(file, paths)
 
-  const parked = new Set([...held.parked, ...held.layout.servers.keys()])
-  for (const server of wanted.layout.servers.keys()) parked.delete(server)
-  memory.keep({ process: held.process, layout: wanted.layout, parked, certificates: new Set(files.keys()) })
+  const { servers } = wanted.layout
+  const left = [...held.parked, ...held.layout.servers.keys()].filter((server) => !servers.has(server))
+  memory.keep({ process: held.process, layout: wanted.layout, parked: new Set(left), certificates: files })
 }
 
 async function reload(wanted: Wanted, memory: Memory, paths: RouterPaths): Promise<void> {

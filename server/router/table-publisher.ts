@@ -6,7 +6,7 @@ import { checkTable } from './check-table.js'
 import { readIfThere } from './durable-file.js'
 import { RouterError } from './errors.js'
 import type { RouterFiles } from './files.js'
-import { certifiedHosts, layoutOf } from './layout.js'
+import { certifiedHosts, layoutOf, nextLayout } from './layout.js'
 import type { Memory } from './memory.js'
 import type { RouterSettings } from './options.js'
 import type { RouterPaths } from './paths.js'
@@ -47,7 +47,7 @@ export function createTablePublisher(parts: Parts): TablePublisher {
   const wanted = (): Wanted => ({
     layout,
     mark: configMark(placement.slotCount, settings, paths),
-    fileOf: certificates.fileOf,
+    certificates: certificates.filesOf(certifiedHosts(layout)),
     async certificatePem(host) {
       return (await readIfThere(certificates.fileOf(host))) ?? ''
     },
@@ -67,14 +67,14 @@ export function createTablePublisher(parts: Parts): TablePublisher {
     const changed = !haveSameRoutes(placement, next)
     if (changed && table.version === placement.version && placement.apps.length > 0)
       throw new RouterError('stale', `Route table ${table.version} is published with other routes`)
-    const nextLayout = layoutOf(next, settings.domain)
-    await certificates.ensure(certifiedHosts(nextLayout), new Date())
+    const following = nextLayout(next, settings.domain, placement, layout)
+    await certificates.ensure(certifiedHosts(following), new Date())
     failpoint('publish.before-files')
-    await files.write(next, nextLayout)
+    await files.write(next, following)
     failpoint('publish.files-written')
-    const gone = [...layout.hosts.keys()].filter((host) => !nextLayout.hosts.has(host))
+    const gone = certifiedHosts(layout).filter((host) => !following.hosts.has(host))
     placement = next
-    layout = nextLayout
+    layout = following
     if (changed || !isInStep) await bringInStep()
     failpoint('publish.settled')
     await certificates.remove(gone)

@@ -158,7 +158,7 @@ t.test('a certificate made anew is shown without a reload', async (t) => {
     {
       layout: layoutOf(emptyPlacement(1), 'localhost'),
       mark: '',
-      fileOf: certificates.fileOf,
+      certificates: new Map([[certificates.fileOf('one.localhost'), 'one.localhost']]),
       certificatePem: (host) => readFile(certificates.fileOf(host), 'utf8'),
     },
     memory,

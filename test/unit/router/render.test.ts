@@ -49,7 +49,7 @@ const table = {
 }
 const placement = place(emptyPlacement(3), table, { now: 0, restMs: 0, occupied: new Set() })
 const layout = layoutOf(placement, 'localhost')
-const config = renderConfig(layout, placement.slotCount, settings, paths)
+const config = renderConfig(placement, settings, paths)
 
 t.test('the slots hold the table', (t) => {
   const name = ' pool-conn-name var(txn.own),add(txn.number),set-var(txn.own),sub(txn.number)'
@@ -108,7 +108,7 @@ t.test('the rest of the configuration says what was decided', (t) => {
     [...places].sort((a, b) => a - b),
     'hop-by-hop headers go before ours are set',
   )
-  t.equal(renderConfig(layout, placement.slotCount, settings, paths), config, 'the same bytes each time')
+  t.equal(renderConfig(placement, settings, paths), config, 'the same bytes each time')
   t.end()
 })
 
