@@ -9,7 +9,7 @@ write_release() {
   elif [[ -f $BUILD_DIR/server.js ]]; then
     web='node server.js'
   elif made_server; then
-    detail "The build made a server, $made: that is the web process"
+    procfile_names_web || detail "The build made a server, $made: that is the web process"
   elif [[ $main_file =~ ^[A-Za-z0-9._/-]+$ && (-f $BUILD_DIR/$main_file || -f $BUILD_DIR/$main_file.js) ]]; then
     web="node $main_file"
   fi
@@ -40,11 +40,14 @@ made_server() {
 # `npm start` keeps a second Node.js in memory and costs a quarter of a second at each boot. A start script that is
 # nothing but `node …`, without hooks around it, means the same when it is run as it is; signals then reach it too.
 direct_start() {
-  local line
   [[ -z $start_hooks && $start_script =~ ^node(\ [A-Za-z0-9@%+=:,./_-]+)+$ ]] || return 0
   web=$start_script
-  if [[ -f $BUILD_DIR/Procfile ]]; then
-    while IFS= read -r line; do [[ ! $line =~ ^web[[:space:]]*: ]] || return 0; done <"$BUILD_DIR/Procfile"
-  fi
-  detail "npm start is '$web': the dyno runs it without npm around it"
+  procfile_names_web || detail "npm start is '$web': the dyno runs it without npm around it"
+}
+
+procfile_names_web() {
+  local line
+  [[ -f $BUILD_DIR/Procfile ]] || return 1
+  while IFS= read -r line; do [[ ! $line =~ ^web[[:space:]]*: ]] || return 0; done <"$BUILD_DIR/Procfile"
+  return 1
 }

@@ -41,7 +41,10 @@ export const appsCreate = command({
       () => api.post<App>('/apps', wanted),
       (made) => (name === undefined ? `${appLabel(made.name, 'stderr')}, ${webUrl(made)}` : webUrl(made)),
     )
-    for (const plan of flags.addons?.split(',').map((word) => word.trim()) ?? [])
+    for (const plan of (flags.addons ?? '')
+      .split(',')
+      .map((word) => word.trim())
+      .filter(Boolean))
       await action(
         `Creating ${plan} on ${appLabel(app.name, 'stderr')}`,
         () => api.post<AddOn>(route`/apps/${app.name}/addons`, { plan: { name: plan } }),

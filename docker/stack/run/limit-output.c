@@ -10,7 +10,8 @@
  * - The command is not made to wait for the budget, nor for the engine when that takes nothing for a while. Only one that
  *   fills the pipe (64 KiB) within the hundredth of a second in which an output over the budget is let be has to wait that
  *   long: a flood keeps no processor busy.
- * - When the command ends, its last words are passed on in any case: they say why.
+ * - When the command ends, its last words are passed on in any case: they say why. What was left out within its last second
+ *   counts as such, 4 KB of it.
  * - The command is the leader of its own process group, gets every signal sent to this process, and its way of ending
  *   becomes the exit status: its own, or 128 and the number of the signal.
  *
@@ -40,6 +41,7 @@ enum {
   say_every_ms = 1000,
   rest_ms = 10,
   last_words_size = 4096,
+  last_words_ms = 1000,
 };
 
 struct stream {
@@ -51,8 +53,9 @@ struct stream {
   int within_line;       /* the last byte read was no end of a line */
   int dropping;          /* the line being read is left out */
   int out_within_line;   /* the last byte passed on was no end of a line */
-  char last_words[last_words_size]; /* a ring: the newest of what was left out since something was passed on or said */
+  char last_words[last_words_size]; /* a ring: the newest of what was left out since something was passed on */
   uint64_t last_words_end;
+  int64_t last_words_at;
 };
 
 static double lines_per_second, bytes_per_second, lines_left, bytes_left;
@@ -77,7 +80,14 @@ static void fill_budget(int64_t now) {
   if (bytes_left > bytes_per_second) bytes_left = bytes_per_second;
 }
 
+static void move_to_front(struct stream *s) {
+  memmove(s->waiting, s->waiting + s->begin, s->end - s->begin);
+  s->end -= s->begin;
+  s->begin = 0;
+}
+
 static void keep(struct stream *s, const char *from, size_t size) {
+  if (size > buffer_size - s->end) size = buffer_size - s->end;
   /* What is kept never is longer than what was read, and lies before it. */
   memmove(s->waiting + s->end, from, size);
   s->end += size;
@@ -95,6 +105,7 @@ static void leave_out(struct stream *s, const char *from, size_t size) {
   memcpy(s->last_words + at, from, first);
   memcpy(s->last_words, from + first, size - first);
   s->last_words_end += size;
+  s->last_words_at = filled_at;
 }
 
 /* Sorts what was read behind the waiting bytes into what is passed on and what is counted. */
@@ -134,11 +145,7 @@ static void judge(struct stream *s, char *read_at, size_t size, int none) {
  */
 static ssize_t take(struct stream *s) {
   static char lost[buffer_size];
-  if (s->begin > 0) {
-    memmove(s->waiting, s->waiting + s->begin, s->end - s->begin);
-    s->end -= s->begin;
-    s->begin = 0;
-  }
+  move_to_front(s);
   size_t room = buffer_size - s->end;
   int stuck = room < write_size;
   /* A line's end may have to be put before what is kept of the next one. */
@@ -163,10 +170,13 @@ static void pass_on(struct stream *s, int64_t now) {
 static void say_dropped(void) {
   struct stream *s = &streams[1];
   char text[96];
+  move_to_front(s);
   int size = snprintf(text, sizeof text, "%spaas: %llu lines left out here, printed too fast\n", s->out_within_line ? "\n" : "",
                       (unsigned long long)dropped);
   if (buffer_size - s->end <= (size_t)size) return;
+  uint64_t last_words_end = s->last_words_end;
   keep(s, text, (size_t)size);
+  s->last_words_end = last_words_end;
   dropped = 0;
 }
 
@@ -216,6 +226,8 @@ static uint64_t last_words_begin(const struct stream *s) {
 
 static void keep_last_words(struct stream *s) {
   uint64_t end = s->last_words_end;
+  if (now_ms() - s->last_words_at > last_words_ms) return;
+  move_to_front(s);
   for (uint64_t at = last_words_begin(s); at < end; at++) {
     const char *byte = &s->last_words[at % last_words_size];
     if (dropped > 0 && (*byte == '\n' || at + 1 == end)) dropped--;
@@ -298,10 +310,7 @@ int main(int argc, char **argv) {
       }
       if (s->end > s->begin && s->blocked_since < 0) s->blocked_since = now;
     }
-    if (dropped > 0 && now - dropping_since >= say_every_ms && !streams[1].out_within_line) {
-      say_dropped();
-      streams[0].last_words_end = streams[1].last_words_end = 0;
-    }
+    if (dropped > 0 && now - dropping_since >= say_every_ms && !streams[1].out_within_line) say_dropped();
     if (polls[0].revents && heed_signals(signals, pid, &status)) {
       end_streams();
       return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
