@@ -61,6 +61,14 @@ export interface ControlPlane {
   stop(): Promise<void>
 }
 
+/**
+ * What an app's log takes. A dyno passes on the setting's number a second, as many at once after a pause, and last words beyond
+ * that: they must not be lost here.
+ */
+function logLinesPerSecond({ logs }: Config): number {
+  return 2 * logs.linesPerSecond + 1_000
+}
+
 /** Starts everything; throws a sentence when another control plane holds this platform. */
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { config, log } = options
@@ -93,7 +101,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const hub = openLogHub({
     dir: path.join(config.dataDir, 'logs'),
     appBytes: config.logs.appBytes,
-    linesPerSecond: config.logs.linesPerSecond,
+    linesPerSecond: logLinesPerSecond(config),
     log,
   })
   const releaseNews = createTopic<ReleaseNews>()
@@ -129,7 +137,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     engine,
     hub,
     log,
-    linesPerSecond: config.logs.linesPerSecond,
+    linesPerSecond: logLinesPerSecond(config),
     onLine: (container, line) => releaseLines.get(container.id)?.(line.text),
   })
   const releaseLines = new Map<string, (text: string) => void>()

@@ -137,7 +137,7 @@ export const settings = {
   logLinesPerSecond: declare(
     'PAAS_LOG_LINES_PER_SECOND',
     '2000',
-    'Lines kept per app and second; the rest are counted and dropped (L10).',
+    'Lines that a dyno may print a second, and requests of an app that are all logged; of more, some are dropped (L10).',
   ),
   logBytesPerSecond: declare(
     'PAAS_LOG_BYTES_PER_SECOND',

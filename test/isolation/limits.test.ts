@@ -118,6 +118,11 @@ t.test('endless lines are dropped and counted: L10; what is printed once they ha
   await logged(/heroku\[run\.\d+\]: Process exited with status 0/, 60_000)
 })
 
+t.test('what a dyno prints last is in its log, however much came before it', async () => {
+  await world.api('POST', `/apps/${app}/dynos`, { command: 'seq 1 100000; echo why it ended', attach: false })
+  await logged(/app\[run\.\d+\]: why it ended/)
+})
+
 t.test('endless lines past what counts them are dropped all the same: L10, with how many at least', async () => {
   await world.api('POST', `/apps/${app}/dynos`, {
     command: "sh -c 'python3 probe.py chatter 4 >/proc/1/fd/1; sleep 2; echo calm once more'",
