@@ -41,10 +41,7 @@ export const appsCreate = command({
       () => api.post<App>('/apps', wanted),
       (made) => (name === undefined ? `${appLabel(made.name, 'stderr')}, ${webUrl(made)}` : webUrl(made)),
     )
-    for (const plan of (flags.addons ?? '')
-      .split(',')
-      .map((word) => word.trim())
-      .filter(Boolean))
+    for (const plan of plansOf(flags.addons))
       await action(
         `Creating ${plan} on ${appLabel(app.name, 'stderr')}`,
         () => api.post<AddOn>(route`/apps/${app.name}/addons`, { plan: { name: plan } }),
@@ -66,6 +63,13 @@ export const appsCreate = command({
       print(`Git remote ${app.git_remote.name} ${app.git_remote.outcome}`)
   },
 })
+
+function plansOf(addons = ''): string[] {
+  return addons
+    .split(',')
+    .map((plan) => plan.trim())
+    .filter(Boolean)
+}
 
 function webUrl(app: Pick<App, 'web_url'>): string {
   return app.web_url.replace(/\/$/, '')
