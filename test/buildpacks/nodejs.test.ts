@@ -275,6 +275,23 @@ t.test('ranges are resolved to what there is, and the web process is found', asy
       /Node\.js 22\.\S+ \(\.node-version: 22\)/,
       'node lib/main',
     ],
+    [
+      {
+        'package.json':
+          '{ "engines": { "node": "22" }, "scripts": { "start": "node a.js", "start:prod": "node b.js" } }',
+      },
+      /npm start is 'node a\.js'/,
+      'node a.js',
+    ],
+    // NestJS's `nest start`.
+    [
+      {
+        'package.json':
+          '{ "devDependencies": { "semver": "7.7.1" }, "scripts": { "start": "semver 1.0.0", "start:prod": "node dist/main" } }',
+      },
+      /'semver' of the start script goes with the devDependencies: 'npm run start:prod' is the web process/,
+      'npm run start:prod',
+    ],
     [{ 'package.json': '{}', 'server.js': '' }, /Node\.js 22\.\S+ \(as in the previous build\)/, 'node server.js'],
     [{ 'package.json': '{ "engines": { "node": "latest" } }' }, /Node\.js 24\./, undefined],
     // Nuxt, Astro and SvelteKit.

@@ -5,7 +5,12 @@ write_release() {
   [[ -z $speaks_postgresql ]] || addons='"heroku-postgresql"'
   if [[ -n $start_script ]]; then
     web="$installer start"
-    [[ $installer != npm ]] || direct_start
+    if pruned_start && has_script start:prod; then
+      web="$installer run start:prod"
+      procfile_names_web || detail "'${start_script%% *}' of the start script goes with the devDependencies: '$web' is the web process"
+    elif [[ $installer == npm ]]; then
+      direct_start
+    fi
   elif [[ -f $BUILD_DIR/server.js ]]; then
     web='node server.js'
   elif made_server; then
@@ -35,6 +40,13 @@ made_server() {
   done
   web=''
   return 1
+}
+
+# NestJS's own skeleton starts with a tool that compiles first, and has start:prod for what was compiled.
+pruned_start() {
+  local tool=${start_script%% *}
+  [[ $tool =~ ^[A-Za-z0-9@._-]+$ && -n $has_dev_dependencies && $prune == yes ]] &&
+    ! in_app type -P "$tool" >/dev/null
 }
 
 # `npm start` keeps a second Node.js in memory and costs a quarter of a second at each boot. A start script that is

@@ -26,8 +26,11 @@ choose_installer() {
     use_project uv uv.lock
   elif [[ -f $BUILD_DIR/pyproject.toml ]] && has_line pyproject.toml '^\[(project|tool\.poetry)\]'; then
     unpinned=yes
-    warning 'There is no lockfile, so versions can change from build to build.' 'Commit uv.lock (made by: uv lock).'
-    if has_line pyproject.toml '^\[project\]'; then use_project project; else use_project poetry; fi
+    local tool=uv
+    has_line pyproject.toml '^\[project\]' || tool=poetry
+    warning 'There is no lockfile, so versions can change from build to build.' \
+      "Commit $tool.lock (made by: $tool lock)."
+    if [[ $tool == uv ]]; then use_project project; else use_project poetry; fi
   elif [[ -f $BUILD_DIR/setup.py ]]; then
     installer=setup inputs=(setup.py) source_reason='setup.py installs the source itself'
   elif starter_list; then
