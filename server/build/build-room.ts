@@ -1,7 +1,8 @@
 /**
  * A build room: one throw-away container of the build stack with its folders on the host, started ahead of the push that
- * will use it, used for one build, and removed. The folders are bind-mounted when the container starts; what the app's last
- * build left is moved into the room by renaming it below `previous/`, so nothing is copied.
+ * will use it, its driver waiting for input; used for one build, and removed. The folders are bind-mounted when the
+ * container starts; what the app's last build left is moved into the room by renaming it below `previous/`, so nothing is
+ * copied.
  *
  *   rooms/<id>/tmp       → /tmp       work folder, writable
  *   rooms/<id>/layers    → /layers    new dependency layers, writable
@@ -12,15 +13,17 @@ import { randomBytes } from 'node:crypto'
 import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
-import type { ContainerSpec, Engine, Labels, Mount } from '../engine/engine.js'
+import type { ContainerSpec, Engine, ExecSession, Labels, Mount } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
 import { labelNames } from '../model/labels.js'
+import { startDriver } from './driver-process.js'
 import { dynoUid } from './layer-tar.js'
 
 export interface BuildRoom {
   readonly id: string
   readonly container: string
   readonly dir: string
+  readonly driver: ExecSession
   /** Ends the container at once and removes it and the folders. Throws when the engine is away: it is asked again, then. */
   close(): Promise<void>
 }
@@ -51,7 +54,9 @@ export async function openRoom(options: RoomOptions): Promise<BuildRoom> {
     failpoint('room.created')
     await engine.startContainer(container)
     failpoint('room.started')
-    return { id, container, dir, close: close(container) }
+    const driver = await startDriver(engine, config.network, container)
+    failpoint('room.driver-waits')
+    return { id, container, dir, driver, close: close(container) }
   } catch (error) {
     await close(name)()
     throw error
@@ -112,29 +117,6 @@ function roomSpec({ config, image, network }: RoomOptions, name: string, dir: st
   }
 }
 
-/** What a build's processes learn about this machine's network: CA bundle, proxy and registry mirrors. */
-export function networkEnvironment(network: Config['network']): Record<string, string> {
-  const env: Record<string, string> = { PAAS_RUNTIME_PROVIDERS: network.runtimeProviders.join(',') }
-  if (network.caBundle)
-    for (const name of [
-      'SSL_CERT_FILE',
-      'PIP_CERT',
-      'REQUESTS_CA_BUNDLE',
-      'CURL_CA_BUNDLE',
-      'NODE_EXTRA_CA_CERTS',
-      'GIT_SSL_CAINFO',
-      'CARGO_HTTP_CAINFO',
-    ])
-      env[name] = '/opt/paas-ca-bundle.pem'
-  if (network.httpProxy)
-    for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy']) env[name] = network.httpProxy
-  if (network.noProxy) for (const name of ['NO_PROXY', 'no_proxy']) env[name] = network.noProxy
-  if (network.npmRegistry) env.npm_config_registry = network.npmRegistry
-  if (network.pypiIndex) for (const name of ['UV_INDEX_URL', 'PIP_INDEX_URL']) env[name] = network.pypiIndex
-  if (network.goProxy) env.GOPROXY = network.goProxy
-  return env
-}
-
 export interface RoomPool {
   /** A room that is ready, or a new one. */
   take(): Promise<BuildRoom>
@@ -164,7 +146,7 @@ export function createRoomPool(
       // Later: the machine belongs to the build that is starting.
       setTimeout(fill, 5_000).unref()
       const room = spare === undefined ? undefined : await spare
-      if (room !== undefined && (await isRunning(options.engine, room))) return room
+      if (room !== undefined && (await isWaiting(room))) return room
       void room?.close().catch(options.onError)
       return openRoom(options)
     },
@@ -175,6 +157,8 @@ export function createRoomPool(
   }
 }
 
-async function isRunning(engine: Engine, room: BuildRoom): Promise<boolean> {
-  return (await engine.findContainer(room.container))?.state === 'running'
+/** False after a restart of the engine too, which ends connections even where containers go on. */
+async function isWaiting({ driver }: BuildRoom): Promise<boolean> {
+  const hasEnded = driver.ended.then(() => false)
+  return Promise.race([hasEnded, driver.isRunning()])
 }

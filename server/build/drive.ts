@@ -15,8 +15,9 @@ import type { BuildPhase } from '../model/build.js'
 import type { ConfigVars } from '../model/config-vars.js'
 import { buildOutput } from './build-output.js'
 import { parseResultHeader, type ResultHeader } from './build-result.js'
-import { type BuildRoom, networkEnvironment } from './build-room.js'
+import type { BuildRoom } from './build-room.js'
 import type { BuildRequest } from './builder.js'
+import { driverSettings } from './driver-process.js'
 import { writeLayerTar } from './layer-tar.js'
 import type { ImageLayer } from './slug-image.js'
 
@@ -26,11 +27,8 @@ export interface DriveOptions {
   readonly stackId: string
 }
 
-export const stackName = 'paas-13'
-
 const firstMeasureMs = 3_000
 const measureWithinMs = 15_000
-const driver = ['/opt/paas/build-driver/build']
 
 /** Exit codes of the driver, a decade a phase. */
 const phases: Readonly<Record<number, BuildPhase>> = {
@@ -65,33 +63,15 @@ export interface Outcome {
 /** Runs the driver to its end and stores what it hands out. */
 export async function drive(options: DriveOptions, room: BuildRoom, request: BuildRequest): Promise<Outcome> {
   const { engine, config } = options
-  const session = await engine.exec(room.container, {
-    command: driver,
-    user: '1000:1000',
-    workingDir: '/tmp',
-    stdin: true,
-    env: {
-      ...networkEnvironment(config.network),
-      STACK: 'heroku-24',
-      PAAS_STACK: stackName,
-      PAAS_STACK_ID: options.stackId,
-      HOME: '/app',
-      LANG: 'C.UTF-8',
-      REQUEST_ID: request.buildId,
-      BUILD_ID: request.buildId,
-      SOURCE_VERSION: request.source.commit,
-      SOURCE_DESCRIPTION: request.source.description.slice(0, 200),
-      CURL_CONNECT_TIMEOUT: '30',
-      CURL_TIMEOUT: '600',
-      PAAS_BUILDPACKS: request.buildpacks.join(' '),
-      PAAS_APP: request.app.name,
-    },
-  })
+  const session = room.driver
   const output = buildOutput(request.write, config.build.outputBytes)
   session.stderr.on('data', (chunk: Buffer) => output.push(chunk))
   const watch = watchLimits(options, room, request, session, output.quietMs)
   try {
-    const [files] = await Promise.all([readOutcome(session, room, config.build.diskBytes), feed(session, request)])
+    const [files] = await Promise.all([
+      readOutcome(session, room, config.build.diskBytes),
+      feed(session, request, driverSettings(request, options.stackId)),
+    ])
     const exitCode = await session.exitCode()
     output.end()
     if (exitCode === 0 && files !== undefined) return files
@@ -122,13 +102,17 @@ function lastComplaint(tail: string): string {
     .slice(0, 500)
 }
 
-/** Config vars first, then the source, as one stream of tars. */
-async function feed(session: ExecSession, request: BuildRequest): Promise<void> {
+/** Settings and config vars first, then the source, as one stream of tars. */
+async function feed(
+  session: ExecSession,
+  request: BuildRequest,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
   const input = new PassThrough()
   const sending = pipeline(input, session.stdin).catch(() => {})
   const archive = request.source.archive()
   try {
-    await writeConfigVars(input, request.configVars)
+    await writeVars(input, settings, request.configVars)
     for await (const chunk of archive.stream as AsyncIterable<Buffer>) {
       if (!input.write(chunk)) await Promise.race([new Promise((resolve) => input.once('drain', resolve)), sending])
       if (input.destroyed) break
@@ -144,8 +128,13 @@ async function feed(session: ExecSession, request: BuildRequest): Promise<void> 
   }
 }
 
-async function writeConfigVars(input: PassThrough, configVars: ConfigVars): Promise<void> {
+async function writeVars(
+  input: PassThrough,
+  settings: Readonly<Record<string, string>>,
+  configVars: ConfigVars,
+): Promise<void> {
   const pack = tar.pack()
+  for (const [name, value] of Object.entries(settings)) pack.entry({ name: `settings/${name}`, mode: 0o400 }, value)
   for (const [name, value] of Object.entries(configVars)) pack.entry({ name: `env/${name}`, mode: 0o400 }, value)
   pack.finalize()
   for await (const chunk of pack) input.write(chunk as Buffer)

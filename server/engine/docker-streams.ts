@@ -16,10 +16,11 @@ import type {
 import { calling } from './engine-error.js'
 
 function processStreams(stream: Duplex, tty: boolean): ProcessStreams {
-  const { stdout, stderr } = tty ? { stdout: relay(stream), stderr: ended() } : demultiplex(stream)
+  const { stdout, stderr } = tty ? { stdout: relay(stream), stderr: nothing() } : demultiplex(stream)
   // A peer that goes away is the end of the stream, not a fault of ours.
   stream.on('error', () => stream.destroy())
-  return { stdin: stream, stdout, stderr, close: () => stream.destroy() }
+  const ended = new Promise<void>((resolve) => stream.once('end', resolve).once('close', resolve))
+  return { stdin: stream, stdout, stderr, ended, close: () => stream.destroy() }
 }
 
 function relay(stream: Duplex): Readable {
@@ -29,7 +30,7 @@ function relay(stream: Duplex): Readable {
   return out
 }
 
-function ended(): Readable {
+function nothing(): Readable {
   const empty = new PassThrough()
   empty.end()
   return empty
@@ -79,14 +80,17 @@ export async function execIn(docker: Docker, id: string, spec: ExecSpec): Promis
     Tty: spec.tty ?? false,
   })) as unknown as Duplex
   const streams = processStreams(stream, spec.tty ?? false)
-  const closed = new Promise<void>((resolve) => stream.once('close', () => resolve()))
-  const finished = Promise.race([closed, new Promise<void>((resolve) => stream.once('end', () => resolve()))])
   return {
     ...streams,
     id: exec.id,
     resize: (columns, rows) => calling('resizing an exec session', () => exec.resize({ w: columns, h: rows })),
+    isRunning: () =>
+      exec.inspect().then(
+        (info) => info.Running,
+        () => false,
+      ),
     exitCode: async () => {
-      await finished
+      await streams.ended
       return calling('reading the exit code of an exec session', () => exitCodeOf(exec))
     },
   }

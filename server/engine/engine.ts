@@ -122,6 +122,8 @@ export interface ProcessStreams {
   readonly stdin: Writable
   readonly stdout: Readable
   readonly stderr: Readable
+  /** Resolves when the engine has ended the connection, or it was cut. */
+  readonly ended: Promise<void>
   /** Cuts the connection; the process goes on. */
   close(): void
 }
@@ -140,6 +142,8 @@ export interface ExecSession extends ProcessStreams {
   resize(columns: number, rows: number): Promise<void>
   /** Resolves when both outputs have ended. */
   exitCode(): Promise<number>
+  /** False too where the engine knows nothing of it any more. */
+  isRunning(): Promise<boolean>
 }
 
 export interface NetworkSpec {

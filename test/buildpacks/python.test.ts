@@ -1,5 +1,5 @@
 // The Python buildpack on real apps: what is installed when, what the dyno gets, and what every failure says.
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
@@ -235,6 +235,34 @@ t.test('a Django app without a Procfile is started by gunicorn, when it is there
   t.same(built.header?.process_types, { web: 'gunicorn --chdir backend mine.wsgi:application' })
   t.match(built.log, /\$ python backend\/manage\.py collectstatic/, 'two folders down is found')
   t.match(built.header?.notes, [/no release command runs them.*release: python backend\/manage\.py migrate/])
+})
+
+t.test('what collects the static files ends as a Python program ends', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'buildpacks-leave-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const program = `
+import atexit, concurrent.futures, sys, threading, time
+print(sys.argv, sys.path[0], __name__, __file__)
+atexit.register(print, "exit handler")
+pool = concurrent.futures.ThreadPoolExecutor(1)
+pool.submit(lambda: (time.sleep(0.05), print("pool")))
+threading.Thread(target=lambda: (time.sleep(0.02), print("thread"))).start()
+def fail(): raise ValueError(sys.argv[1])
+{"end": int, "code": lambda: sys.exit(3), "words": lambda: sys.exit("words"), "fail": fail}[sys.argv[1]]()
+`
+  writeFileSync(path.join(folder, 'program.py'), program)
+  const compare = `
+export PYTHONUNBUFFERED=1
+for way in end code words fail; do
+  python3.13 program.py $way >wanted 2>&1; echo "code $?" >>wanted
+  python3.13 /opt/paas/buildpacks/python/lib/leave_soon.py program.py $way >found 2>&1; echo "code $?" >>found
+  diff wanted found >&2 || exit 1
+  cat found >>all
+done`
+  await inBuildImage(['bash', '-c', compare], folder)
+  const all = readFileSync(path.join(folder, 'all'), 'utf8')
+  t.same(all.match(/^code .*$/gm), ['code 0', 'code 3', 'code 1', 'code 1'])
+  t.equal(all.match(/thread\npool\nexit handler\n/g)?.length, 4)
 })
 
 t.test('hooks run with config vars, and what they install stays', async (t) => {

@@ -90,6 +90,7 @@ export const points = {
       'room.folders-made',
       'room.created',
       'room.started',
+      'room.driver-waits',
       'build.before-driver',
       'build.source-sent',
       'build.before-image',

@@ -1,4 +1,5 @@
 // Goal: whatever part dies, apps go on or come back by themselves, and the next push works.
+import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { pushSample } from '../../docker/sample-app.js'
@@ -56,6 +57,29 @@ t.test('a dyno that is killed or removed by hand is replaced', async (t) => {
   await answers()
   t.pass()
 })
+
+t.test('a build room whose driver has died while it waited is not used', async (t) => {
+  const waiting = async () => {
+    const rooms = await world.engine.listContainers({ 'paas.instance': world.config.instance, 'paas.kind': 'build' })
+    return rooms.length === 1 && rooms[0]?.state === 'running' && (await driverIn(rooms[0].id))
+  }
+  const driver = await until('a driver that waits', waiting, 30_000)
+  process.kill(Number(driver), 'SIGKILL')
+  await world.commitAll(repo, 'After the driver')
+  const pushed = await world.push(repo)
+  t.equal(pushed.code, 0, pushed.output)
+})
+
+/** Its process id, seen from the machine; the oldest, since it has children with the same words. */
+async function driverIn(container: string): Promise<number | undefined> {
+  const found: number[] = []
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')
+    if ((await read('cmdline')).includes('/build-driver/build\0') && (await read('cgroup')).includes(container))
+      found.push(Number(pid))
+  }
+  return found.sort((a, b) => a - b)[0]
+}
 
 t.test('a router that is killed comes back with its table', async (t) => {
   await world.engine.killContainer(part('router'), 'SIGKILL')

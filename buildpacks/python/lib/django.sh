@@ -20,7 +20,8 @@ collect_static() {
     step 'Skipping collectstatic: DISABLE_COLLECTSTATIC is set'
     return 0
   fi
-  local python=("$environment/bin/python" "$manage_file" collectstatic --noinput --traceback)
+  # From here, since the app's folder is where it runs.
+  local python=("$environment/bin/python" "$PWD/lib/leave_soon.py" "$manage_file" collectstatic --noinput --traceback)
   if ! names_word staticfiles || ! names_static_root; then
     in_app "${python[@]}" >"$log" 2>&1 </dev/null || explain_collectstatic "$log"
     return 0
