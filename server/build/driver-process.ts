@@ -7,10 +7,12 @@ import type { Engine, ExecSession } from '../engine/engine.js'
 import type { BuildRequest } from './builder.js'
 import { dynoUid } from './layer-tar.js'
 
+/** What apps and buildpacks are told that the stack is. */
 export const stackName = 'paas-13'
 
 const command = ['/opt/paas/build-driver/build']
 
+/** Resolves when the driver runs and waits; it ends with its room. Throws `EngineError`. */
 export function startDriver(engine: Engine, network: Config['network'], container: string): Promise<ExecSession> {
   return engine.exec(container, {
     command,
