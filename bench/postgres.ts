@@ -54,7 +54,7 @@ async function ourWays(world: World, containers: BenchContainers, image: string)
   const addOn = await until(
     'the database',
     async () => {
-      const [found] = await world.api<{ id: string; name: string; state: string }[]>('GET', '/apps/bench/addons')
+      const [found] = await world.api<{ name: string; state: string }[]>('GET', '/apps/bench/addons')
       return found?.state === 'provisioned' && found
     },
     120_000,
@@ -70,12 +70,8 @@ async function ourWays(world: World, containers: BenchContainers, image: string)
   )
   const url = vars.DATABASE_URL ?? ''
   const asDyno = { PGCONNECT_TIMEOUT: '10', ...pgEnvironment(vars, [addOn.name]) }
-  const [server] = await world.engine.listContainers({ 'paas.add-on': addOn.id })
-  const address = (await world.engine.findContainer(server?.id ?? ''))?.addresses[network] ?? ''
-  const byAddress = Object.assign(new URL(url), { hostname: address }).href
   return [
     { name: 'ours, as a dyno', client, url, env: asDyno },
-    { name: 'ours, as a dyno, by address', client, url: byAddress, env: asDyno },
     { name: 'ours, TLS', client, url, env: { PGSSLMODE: 'require' } },
   ]
 }
