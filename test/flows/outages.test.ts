@@ -1,7 +1,7 @@
 // Goal: whatever part dies, apps go on or come back by themselves, and the next push works.
-import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
+import { commandOf, pidsOfContainers } from '../../bench/process-memory.js'
 import { pushSample } from '../../docker/sample-app.js'
 import { projectRoot, runCommand, startWorld, until, type World } from '../support/world.js'
 
@@ -70,15 +70,10 @@ t.test('a build room whose driver has died while it waited is not used', async (
   t.equal(pushed.code, 0, pushed.output)
 })
 
-/** Its process id, seen from the machine; the oldest, since it has children with the same words. */
 async function driverIn(container: string): Promise<number | undefined> {
-  const found: number[] = []
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-    const read = (name: string) => readFile(`/proc/${pid}/${name}`, 'utf8').catch(() => '')
-    if ((await read('cmdline')).includes('/build-driver/build\0') && (await read('cgroup')).includes(container))
-      found.push(Number(pid))
-  }
-  return found.sort((a, b) => a - b)[0]
+  for (const pid of await pidsOfContainers([container]))
+    if ((await commandOf(pid)).endsWith('/build-driver/build')) return pid
+  return undefined
 }
 
 t.test('a router that is killed comes back with its table', async (t) => {
