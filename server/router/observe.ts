@@ -39,23 +39,43 @@ export function parseMap(reply: string): Map<string, string> {
 /** Bits of `srv_admin_state` that keep a server out of the rotation: maintenance and drain, forced or inherited. */
 const outOfRotation = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x20
 
-/** `show servers state`: a version line, `# names`, then a line a server. */
-export function parseServers(reply: string): { servers: Map<string, string>; parked: Set<string> } {
+interface ServerRow {
+  /** `slot_7/web.1_ab12`, as commands name it. */
+  readonly server: string
+  /** `10.0.0.2:3000`. */
+  readonly address: string
+  readonly isParked: boolean
+}
+
+/** `show servers state`: a version line, `# names`, then a line a server. Dynos' servers only. */
+function serverRows(reply: string): ServerRow[] {
   const lines = reply.split('\n')
   const names = (lines.find((line) => line.startsWith('# ')) ?? '').slice(2).split(' ')
   const column = (row: readonly string[], name: string) => row[names.indexOf(name)] ?? ''
-  const servers = new Map<string, string>()
-  const parked = new Set<string>()
-  for (const line of lines.slice(1)) {
-    if (line === '' || line.startsWith('#')) continue
-    const row = line.split(' ')
-    const backend = column(row, 'be_name')
-    if (!backend.startsWith('slot_')) continue
-    const server = `${backend}/${column(row, 'srv_name')}`
-    if ((Number(column(row, 'srv_admin_state')) & outOfRotation) !== 0) parked.add(server)
-    else servers.set(server, `${column(row, 'srv_addr')}:${column(row, 'srv_port')}`)
+  return lines
+    .slice(1)
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(' '))
+    .filter((row) => column(row, 'be_name').startsWith('slot_'))
+    .map((row) => ({
+      server: `${column(row, 'be_name')}/${column(row, 'srv_name')}`,
+      address: `${column(row, 'srv_addr')}:${column(row, 'srv_port')}`,
+      isParked: (Number(column(row, 'srv_admin_state')) & outOfRotation) !== 0,
+    }))
+}
+
+/** The servers in the rotation with their addresses, and those that are out of it. */
+export function parseServers(reply: string): { servers: Map<string, string>; parked: Set<string> } {
+  const rows = serverRows(reply)
+  return {
+    servers: new Map(rows.filter(({ isParked }) => !isParked).map(({ server, address }) => [server, address])),
+    parked: new Set(rows.filter(({ isParked }) => isParked).map(({ server }) => server)),
   }
-  return { servers, parked }
+}
+
+/** Where a server is, in the rotation or out of it. */
+export function parseAddress(reply: string, server: string): string | undefined {
+  return serverRows(reply).find((row) => row.server === server)?.address
 }
 
 /** `show ssl crt-list <file>`: a comment, then `file filters` lines. */

@@ -4,7 +4,7 @@ import type net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { ask as command } from '../../server/router/runtime-socket.js'
-import { ask, backendName, countingApp, httpApp, load, publish, rawApp, routes } from './backends.js'
+import { type Backend, ask, backendName, countingApp, httpApp, load, publish, rawApp, routes } from './backends.js'
 import { routerUnderTest, until } from './haproxy-container.js'
 
 t.setTimeout(180_000)
@@ -101,14 +101,25 @@ t.test('a dyno that comes back to a table it has left serves again', async (t) =
     t.equal(body, now === app ? 'one' : 'two')
   }
   holding.destroy()
-  const moved = await httpApp(t, (_, response) => response.end('moved'))
-  const [sameName] = routes('one', [app]).backends
-  if (sameName === undefined) throw new Error('no backend')
-  await publish(u.router, {
-    ...routes('one', []),
-    backends: [{ ...sameName, address: moved.address, port: moved.port }],
-  })
-  t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'moved', 'a dyno may get another address')
+})
+
+t.test('a dyno that gets another address is asked there at once', async (t) => {
+  const u = await routerUnderTest(t)
+  await u.start()
+  const places = await Promise.all(['here', 'there'].map((name) => countingApp(t, name)))
+  const busy = await countingApp(t, 'busy')
+  const moveTo = async ({ address, port }: Backend) => {
+    // A connection that still ends a request goes back to those that are shared.
+    await until('nothing is asked', async () => (await u.router.inFlight('id-one', 'web.1')) === 0)
+    const one = { ...routes('one', []), backends: [{ name: 'web.1', dyno: 'web.1', address, port }] }
+    await publish(u.router, one, routes('busy', [busy]))
+    return (await ask({ port: u.httpPort, host: 'one.localhost' })).body
+  }
+  const running = load(u.httpPort, 'busy.localhost', { clients: 16 })
+  const answers: string[] = []
+  for (let i = 0; i < 30; i++) for (const place of places) answers.push(await moveTo(place))
+  await running.stop()
+  t.strictSame(answers, Array.from({ length: 30 }, () => ['here', 'there']).flat())
 })
 
 t.test('publishes at the same time are written in order, the newest of those that wait', async (t) => {
