@@ -9,3 +9,24 @@ export function remembered<K extends object, V>(make: (key: K) => V): (key: K) =
     return value
   }
 }
+
+const stretchLength = 64
+
+/**
+ * Joins what is made of each item of a list, which must follow from the item alone. Of a list like the one before it, only
+ * the stretches in which an item has changed are made anew.
+ */
+export function rememberedJoin<T>(make: (item: T) => string, separator: string): (items: readonly T[]) => string {
+  let before: { readonly items: readonly T[]; readonly text: string }[] = []
+  return (items) => {
+    const now: typeof before = []
+    for (let from = 0; from < items.length; from += stretchLength) {
+      const known = before[now.length]
+      const stretch = items.slice(from, from + stretchLength)
+      const isKnown = known?.items.length === stretch.length && stretch.every((item, at) => item === known.items[at])
+      now.push(known !== undefined && isKnown ? known : { items: stretch, text: stretch.map(make).join(separator) })
+    }
+    before = now
+    return now.map(({ text }) => text).join(separator)
+  }
+}

@@ -1,5 +1,5 @@
 /**
- * The commands that lead a running HAProxy from one layout to another. Pure, and tested as text.
+ * The lines of commands that lead a running HAProxy from one layout to another. Pure, and tested as text.
  *
  * Their order is what keeps every request whole at every line: servers come before the state that uses them, the state
  * before the hosts that lead to it; on the way out hosts go first, and a server is taken out of the rotation last. A
@@ -48,11 +48,10 @@ function joiningServers(from: Layout, to: Layout, parked: ParkedServers): string
     if (known !== undefined) commands.push(`set server ${server} addr ${ip} port ${port}`)
     else if (parked.has(server))
       commands.push(`set server ${server} addr ${ip} port ${port}`, `set server ${server} state ready`)
+    // One line is one connection to HAProxy, which a busy one gets to once a turn.
     else
       commands.push(
-        `add server ${server} ${address} ${serverDefaults} ${connectionName}`,
-        `enable health ${server}`,
-        `enable server ${server}`,
+        `add server ${server} ${address} ${serverDefaults} ${connectionName}; enable health ${server}; enable server ${server}`,
       )
   }
   return commands

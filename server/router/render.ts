@@ -6,7 +6,7 @@
  * a host that is in no map ends in `no_app`, never in somebody's slot.
  */
 import { createHash } from 'node:crypto'
-import { remembered } from '../lib/remembered.js'
+import { remembered, rememberedJoin } from '../lib/remembered.js'
 import { connectionName, serverDefaults } from './changes.js'
 import { codeOfTermination } from './codes.js'
 import { platformSlot, serversOf, slotName } from './layout.js'
@@ -185,9 +185,9 @@ function sampling({ logLinesPerSecond: most }: RouterSettings): string {
 }
 
 function slotsPart({ apps, slotCount }: Placement): string {
-  const texts = Array.from({ length: slotCount }, () => '')
-  for (const app of apps) texts[app.slot] = slotText(app)
-  return texts.map((text, slot) => text || slotHead(slot)).join('')
+  const slots: (PlacedApp | number)[] = Array.from({ length: slotCount }, (_, slot) => slot)
+  for (const app of apps) slots[app.slot] = app
+  return textOfSlots(slots)
 }
 
 const slotHead = (slot: number) => `backend ${slotName(slot)} from dyno\n`
@@ -198,3 +198,9 @@ const slotText = remembered((app: PlacedApp): string => {
   )
   return [slotHead(app.slot), ...servers].join('')
 })
+
+/** An empty slot is its number. */
+const textOfSlots = rememberedJoin(
+  (slot: PlacedApp | number) => (typeof slot === 'number' ? slotHead(slot) : slotText(slot)),
+  '',
+)

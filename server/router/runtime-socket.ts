@@ -66,7 +66,8 @@ export function ask(socketPath: string, command: string, timeoutMs = deadlineMs)
 
 /** What each command answers when it worked; commands not listed answer nothing. */
 const answers: readonly [RegExp, RegExp][] = [
-  [/^add server /, /^New server registered\./],
+  // With what follows it in the same line, and answers nothing.
+  [/^add server /, /^New server registered\.$/],
   [/^del server /, /^Server deleted\./],
   [/^set server \S+ addr /, /^(IP changed|port changed|nothing changed)/i],
   [/^new ssl cert /, /^New empty certificate store/],

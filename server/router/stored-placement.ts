@@ -1,15 +1,16 @@
 /** `route-table.json`: the published table with its slots, as the next control plane finds it. */
-import { remembered } from '../lib/remembered.js'
+import { remembered, rememberedJoin } from '../lib/remembered.js'
 import type { RouteTable } from '../model/route-table.js'
 import { checkTable } from './check-table.js'
 import { readIfThere } from './durable-file.js'
 import { type PlacedApp, type Placement, emptyPlacement } from './placement.js'
 
 const textOf = remembered((app: PlacedApp): string => JSON.stringify(app))
+const textOfAll = rememberedJoin(textOf, ',')
 
 export function renderPlacement({ version, slotCount, apps, resting }: Placement): string {
   const rest = JSON.stringify(resting)
-  return `{"version":${version},"slotCount":${slotCount},"apps":[${apps.map(textOf).join(',')}],"resting":${rest}}\n`
+  return `{"version":${version},"slotCount":${slotCount},"apps":[${textOfAll(apps)}],"resting":${rest}}\n`
 }
 
 /** Whether HAProxy would notice no difference. */

@@ -4,6 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { createQueue } from '../../../server/lib/queue.js'
+import { rememberedJoin } from '../../../server/lib/remembered.js'
 import { createSealer } from '../../../server/lib/seal.js'
 import { createTopic } from '../../../server/lib/topic.js'
 
@@ -162,4 +163,24 @@ t.test('a listener may stop, or begin, while news are told', async (t) => {
   topic.subscribe('a', () => heard.push('second'))
   topic.publish('a', '')
   t.same(heard, ['first', 'second'])
+})
+
+t.test('a list that is joined again and again has the text of its items, whatever changed', async (t) => {
+  const made: number[] = []
+  const join = rememberedJoin((item: number) => {
+    made.push(item)
+    return `<${item}>`
+  }, ',')
+  const plain = (items: readonly number[]) => items.map((item) => `<${item}>`).join(',')
+  fc.assert(
+    fc.property(fc.array(fc.array(fc.nat(3), { maxLength: 200 }), { minLength: 1, maxLength: 5 }), (lists) =>
+      lists.every((items) => join(items) === plain(items)),
+    ),
+  )
+  const thousand = Array.from({ length: 1000 }, (_, at) => at)
+  t.equal(join(thousand), plain(thousand))
+  made.length = 0
+  const changed = thousand.with(500, -1)
+  t.equal(join(changed), plain(changed))
+  t.ok(made.includes(-1) && made.length < 100, `${made.length} of 1,000 were made anew`)
 })

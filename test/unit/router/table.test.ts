@@ -35,9 +35,14 @@ function laidOut(...apps: AppRoutes[]): Layout {
   return layoutOf(seated(...apps), 'localhost')
 }
 
+/** One by one also where several share a line. */
+function commandsOf(from: Layout, to: Layout, parked: ReadonlySet<string>): string[] {
+  return changes(from, to, parked, paths).flatMap((line) => line.split('; '))
+}
+
 /** Commands without the long tail of options and with short names for the files. */
 function commands(from: Layout, to: Layout, parked: string[] = []): string[] {
-  return changes(from, to, new Set(parked), paths).map((command) =>
+  return commandsOf(from, to, new Set(parked)).map((command) =>
     command
       .replace(/ check inter .*/, ' …')
       .replace(hosts, 'hosts')
@@ -241,7 +246,7 @@ t.test('at no step does a host lead to another app, or an up app to no server it
         layout = to
         if (JSON.stringify(sorted(to)) !== JSON.stringify(sorted(layoutOf(placement, 'localhost'))))
           throw new Error('laid out in another way than afresh')
-        for (const command of changes(from, to, model.parked, paths)) {
+        for (const command of commandsOf(from, to, model.parked)) {
           model.run(command)
           for (const [host, slot] of model.hosts) {
             const owners = [from, to].map((l) =>
