@@ -6,6 +6,7 @@
  */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { serverName } from '../server/addons/postgres/server-container.js'
 import { tuning } from '../server/addons/postgres/tuning.js'
 import { findPlan } from '../server/model/add-on.js'
 import { pgEnvironment } from '../server/model/postgres-url.js'
@@ -54,7 +55,7 @@ async function ourWays(world: World, containers: BenchContainers, image: string)
   const addOn = await until(
     'the database',
     async () => {
-      const [found] = await world.api<{ name: string; state: string }[]>('GET', '/apps/bench/addons')
+      const [found] = await world.api<{ id: string; name: string; state: string }[]>('GET', '/apps/bench/addons')
       return found?.state === 'provisioned' && found
     },
     120_000,
@@ -62,6 +63,8 @@ async function ourWays(world: World, containers: BenchContainers, image: string)
   const vars = await world.api<Record<string, string>>('GET', '/apps/bench/config-vars')
   const networks = await world.engine.listNetworks({ 'paas.app': id })
   const network = networks.find(({ name }) => !name.endsWith('-link'))?.name ?? ''
+  const server = await world.engine.findContainer(serverName(world.config.instance, addOn.id))
+  const address = server?.addresses[network] ?? ''
   const client = await containers.start(
     'client-app',
     ['--network', network, '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--entrypoint', 'sleep'],
@@ -72,6 +75,12 @@ async function ourWays(world: World, containers: BenchContainers, image: string)
   const asDyno = { PGCONNECT_TIMEOUT: '10', ...pgEnvironment(vars, [addOn.name]) }
   return [
     { name: 'ours, as a dyno', client, url, env: asDyno },
+    {
+      name: '… by address',
+      client,
+      url: url.replace(`@${addOn.name}`, `@${address}`),
+      env: { ...asDyno, PGSSLMODE: 'disable' },
+    },
     { name: 'ours, TLS', client, url, env: { PGSSLMODE: 'require' } },
   ]
 }

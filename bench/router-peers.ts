@@ -10,6 +10,9 @@ export interface PeerConfig {
   readonly command: readonly string[]
 }
 
+/** The peer that all others are held against. */
+export const bareName = 'bare HAProxy'
+
 const haproxyHead = `global
   maxconn 4000
 defaults
@@ -25,7 +28,7 @@ export function peerConfigs(folder: string, ports: readonly number[], backend: s
   const haproxy = (file: string) => ['haproxy', '-W', '-db', '-f', `${folder}/${file}`]
   return [
     {
-      name: 'bare HAProxy',
+      name: bareName,
       file: 'bare.cfg',
       command: haproxy('bare.cfg'),
       text: `${haproxyHead}frontend public

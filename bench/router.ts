@@ -19,7 +19,7 @@ import { freePorts } from '../test/router/haproxy-container.js'
 import { type BenchContainers, benchContainers } from './containers.js'
 import { machine, medianOf, printGrid, ratios, spread } from './figures.js'
 import { pidsOfContainers, processorMsOf } from './process-memory.js'
-import { backendConfig, browserHeaders, peerConfigs } from './router-peers.js'
+import { backendConfig, bareName, browserHeaders, peerConfigs } from './router-peers.js'
 import { benchTable } from './router-tables.js'
 import { type WrkResult, wrk } from './wrk.js'
 
@@ -30,6 +30,7 @@ const loadCpu = 0
 const proxyCpu = 1
 const changeCount = Number(process.argv[4] ?? 1000)
 const host = 'bench-0.localhost'
+const fewName = 'our router, 10 apps'
 
 interface Proxy {
   readonly name: string
@@ -182,25 +183,28 @@ async function measureBriefly(proxy: Proxy): Promise<void> {
   await until(proxy.name, async () => (await wrk(warmUp)).failed === 0)
 }
 
-function report(title: string, runs: Map<string, Run[]>, peer: string) {
-  const peers = runs.get(peer) ?? []
+function report(title: string, runs: Map<string, Run[]>) {
+  const peers = runs.get(bareName) ?? []
+  const fewApps = runs.get(fewName) ?? []
   const of = (some: readonly Run[], key: 'requestsPerSecond' | 'cpuMicroseconds') => some.map((run) => run[key])
   const rows = [...runs].map(([name, own]) => ({
     name,
     rps: of(own, 'requestsPerSecond'),
     cpu: of(own, 'cpuMicroseconds'),
     rpsRatio: medianOf(ratios(of(own, 'requestsPerSecond'), of(peers, 'requestsPerSecond'))),
+    ofFew: medianOf(ratios(of(own, 'requestsPerSecond'), of(fewApps, 'requestsPerSecond'))),
     cpuRatio: medianOf(ratios(of(own, 'cpuMicroseconds'), of(peers, 'cpuMicroseconds'))),
     p50: medianOf(own.map((run) => run.p50Ms)),
     p99: medianOf(own.map((run) => run.p99Ms)),
   }))
   printGrid(
     `${title}; ${rounds} rounds of ${seconds} s, median (min – max)`,
-    ['', 'requests/s', 'of bare', 'CPU µs/request', 'of bare', 'p50 ms', 'p99 ms'],
+    ['', 'requests/s', 'of bare', 'of 10 apps', 'CPU µs/request', 'of bare', 'p50 ms', 'p99 ms'],
     rows.map((r) => [
       r.name,
       spread(r.rps),
       r.rpsRatio.toFixed(2),
+      r.ofFew.toFixed(2),
       spread(r.cpu, 1),
       r.cpuRatio.toFixed(2),
       r.p50.toFixed(2),
@@ -259,14 +263,14 @@ async function main(): Promise<void> {
     const [backendPort = 0] = await freePorts(1)
     const setting: Setting = { engine, containers, dir, image: await buildImage(engine), backendPort }
     await startBackend(setting)
-    const few = await ourRouter(setting, 'our router, 10 apps', {})
+    const few = await ourRouter(setting, fewName, {})
     const many = await ourRouter(setting, 'our router, 1,000 apps', { apps: 1_000 })
     const heard = await ourRouter(setting, 'our router, log read', { hearsLog: true })
     const parts: Proxy[] = []
     for (const [name, without] of costly) parts.push(await ourRouter(setting, name, { without }))
     const proxies = [few, ...parts, many, heard, ...(await startPeers(setting))]
-    const plain = report(`1 KB, no headers (${machine()})`, await alternate(proxies, []), 'bare HAProxy')
-    const browser = report('1 KB, headers of a browser', await alternate(proxies, browserHeaders), 'bare HAProxy')
+    const plain = report(`1 KB, no headers (${machine()})`, await alternate(proxies, []))
+    const browser = report('1 KB, headers of a browser', await alternate(proxies, browserHeaders))
     const changes = [
       { apps: 10, ...(await change(setting, heard, 10)) },
       { apps: 1_000, ...(await change(setting, many, 1_000)) },
