@@ -7,7 +7,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import type { GitRun } from './git-transport.js'
-import { isAnswered, sendText } from './last-word.js'
+import { endAnswer, isAnswered, sendText } from './last-word.js'
 import type { GitLimits } from './push-request.js'
 import { BodyError, type BodyFault, drained, type RequestBody } from './request-body.js'
 
@@ -74,9 +74,11 @@ function receive(body: RequestBody, run: GitRun, stop: () => void): Reception {
 
 async function sendOutput(input: ExchangeInput, reception: Reception | undefined): Promise<void> {
   const { response, run, contentType, limits } = input
+  let isWhole = true
   try {
     for await (const chunk of run.output) {
-      if (isAnswered(response) || reception?.fault !== undefined) continue
+      if (reception?.fault !== undefined) isWhole = false
+      if (isAnswered(response) || !isWhole) continue
       if (!response.headersSent) {
         response.writeHead(200, gitHeaders(contentType))
         if (input.preamble !== undefined) response.write(input.preamble)
@@ -93,6 +95,8 @@ async function sendOutput(input: ExchangeInput, reception: Reception | undefined
   if (isAnswered(response)) return
   if (fault === undefined && response.headersSent) return void response.end()
   const code = await run.ended
+  // Git, which takes no more than a pack, has answered one with too much behind it.
+  if (response.headersSent && isWhole && code !== null) return endAnswer(response)
   if (fault === undefined && code === 0) response.writeHead(200, gitHeaders(contentType)).end()
   else if (fault === undefined && reception === undefined) sendText(response, 500, 'The repository could not be read.')
   else sendText(response, ...faultAnswers[fault ?? 'bad'])

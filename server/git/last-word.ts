@@ -3,9 +3,9 @@
  *
  * A server that closes while its client still sends resets the connection, and the client loses the answer with it: it says
  * "broken pipe" where a sentence was waiting. So the answer goes out whole, and what still comes is read and dropped until
- * the client has stopped, for a bounded time and size. The connection isn't used again after that.
+ * the client has stopped, for a bounded time and size. A connection whose client has not stopped by then is closed.
  */
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
 /** Git looks at an answer while it sends, so it stops long before these. */
 const lingerMs = 5_000
@@ -35,8 +35,18 @@ export function sendText(
   const ending = isStillSending(response) ? { connection: 'close' } : {}
   response.writeHead(status, { ...headers, ...ownHeaders, ...ending })
   response.write(text)
-  if (isStillSending(response)) linger(response)
+  if (isStillSending(response)) linger(response.req, () => response.end())
   else response.end()
+}
+
+/** Ends an answer that is whole, whatever is still being sent: git may have said all before it has been sent too much. */
+export function endAnswer(response: ServerResponse): void {
+  const { req: request } = response
+  response.end()
+  const cut = () => {
+    if (!request.complete) request.socket.destroy()
+  }
+  if (isStillSending(response)) linger(request, cut)
 }
 
 function isStillSending({ req: request }: ServerResponse): boolean {
@@ -44,26 +54,26 @@ function isStillSending({ req: request }: ServerResponse): boolean {
   return !request.complete && !request.destroyed && (length !== '0' || encoding !== undefined)
 }
 
-function linger(response: ServerResponse): void {
-  const { req: request } = response
+/** Reads on until the client has stopped, and calls `then` at least once. */
+function linger(request: IncomingMessage, then: () => void): void {
   let left = lingerBytes
-  const end = () => {
+  const stop = () => {
     clearTimeout(late)
     clearTimeout(quiet)
-    response.end()
+    then()
   }
-  const late = setTimeout(end, lingerMs)
-  const quiet = setTimeout(end, quietMs)
+  const late = setTimeout(stop, lingerMs)
+  const quiet = setTimeout(stop, quietMs)
   // Whoever was reading has lost interest, and would keep what comes from flowing.
   request.unpipe()
   request.removeAllListeners('readable')
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length
-    if (left < 0) end()
+    if (left < 0) stop()
     else quiet.refresh()
   })
-  request.once('end', end)
-  request.once('close', end)
-  request.on('error', end)
+  request.once('end', stop)
+  request.once('close', stop)
+  request.on('error', stop)
   request.resume()
 }
