@@ -89,5 +89,5 @@ async function keepImages(context: ImageKeeperContext): Promise<void> {
   const pending = await listPendingBuilds(db)
   const wanted = new Set(await listImageReferences(db))
   for (const build of pending) wanted.add(slugImageReference(config.instance, build.appId, build.id))
-  for (const tag of tags) if (!wanted.has(tag)) await removeImage(tag)
+  for (const tag of tags.sort()) if (!wanted.has(tag)) await removeImage(tag)
 }

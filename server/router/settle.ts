@@ -77,7 +77,7 @@ async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPa
     await tell(paths.adminSocket, command)
     const [, server, ip, port] = /^set server (\S+) addr (\S+) port (\d+)$/.exec(command) ?? []
     if (server !== undefined) await untilMoved(server, `${ip}:${port}`, paths)
-    if (at === Math.floor(commands.length / 2)) failpoint('publish.between-commands')
+    if (at === Math.floor((commands.length - 1) / 2)) failpoint('publish.between-commands')
   }
   if (files !== held.certificates)
     for (const file of held.certificates.keys()) if (!files.has(file)) await removeCertificate(file, paths)

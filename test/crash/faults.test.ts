@@ -186,7 +186,7 @@ t.test('the image of a release too old to be kept stays while a dyno runs from i
   await c.rows.query('UPDATE slugs SET pruned_at = now() WHERE id = $1', [slug?.id])
   const lookAgain = async () => {
     await c.world.endControlPlane('SIGKILL')
-    // An image that no row names goes in the same look.
+    // An image that no row names goes in the same look, and of all names last.
     const nobodys = `${c.world.config.instance}/app-nobodys:1`
     await engine.tagImage('paas/stack:dev', nobodys)
     await c.world.startControlPlane()

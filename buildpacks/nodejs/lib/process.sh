@@ -1,13 +1,14 @@
 # What starts the app when the Procfile names no web process.
 
 write_release() {
-  local web='' made='' quoted addons=''
+  local web='' made='' quoted addons='' start_tool=${start_script%% *}
   [[ -z $speaks_postgresql ]] || addons='"heroku-postgresql"'
   if [[ -n $start_script ]]; then
     web="$installer start"
     if pruned_start && has_script start:prod; then
       web="$installer run start:prod"
-      procfile_names_web || detail "'${start_script%% *}' of the start script goes with the devDependencies: '$web' is the web process"
+      procfile_names_web ||
+        detail "'$start_tool' of the start script goes with the devDependencies: '$web' is the web process"
     elif [[ $installer == npm ]]; then
       direct_start
     fi
@@ -44,9 +45,8 @@ made_server() {
 
 # NestJS's own skeleton starts with a tool that compiles first, and has start:prod for what was compiled.
 pruned_start() {
-  local tool=${start_script%% *}
-  [[ $tool =~ ^[A-Za-z0-9@._-]+$ && -n $has_dev_dependencies && $prune == yes ]] &&
-    ! in_app type -P "$tool" >/dev/null
+  [[ $start_tool =~ ^[A-Za-z0-9@._-]+$ && -n $has_dev_dependencies && $prune == yes ]] &&
+    ! in_app type -P "$start_tool" >/dev/null
 }
 
 # `npm start` keeps a second Node.js in memory and costs a quarter of a second at each boot. A start script that is
