@@ -89,5 +89,6 @@ async function keepImages(context: ImageKeeperContext): Promise<void> {
   const pending = await listPendingBuilds(db)
   const wanted = new Set(await listImageReferences(db))
   for (const build of pending) wanted.add(slugImageReference(config.instance, build.appId, build.id))
+  // By name, so that who sees one go knows that those before it were looked at.
   for (const tag of tags.sort()) if (!wanted.has(tag)) await removeImage(tag)
 }

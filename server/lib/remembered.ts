@@ -23,10 +23,15 @@ export function rememberedJoin<T>(make: (item: T) => string, separator: string):
     for (let from = 0; from < items.length; from += stretchLength) {
       const known = before[now.length]
       const stretch = items.slice(from, from + stretchLength)
-      const isKnown = known?.items.length === stretch.length && stretch.every((item, at) => item === known.items[at])
-      now.push(known !== undefined && isKnown ? known : { items: stretch, text: stretch.map(make).join(separator) })
+      now.push(
+        known && areSame(known.items, stretch) ? known : { items: stretch, text: stretch.map(make).join(separator) },
+      )
     }
     before = now
     return now.map(({ text }) => text).join(separator)
   }
+}
+
+function areSame<T>(some: readonly T[], others: readonly T[]): boolean {
+  return some.length === others.length && some.every((item, at) => item === others[at])
 }

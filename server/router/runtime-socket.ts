@@ -4,7 +4,9 @@
  * a refused command with a sentence and a closed connection like any other.
  */
 import net from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { isCode } from './durable-file.js'
+import { parseAddress } from './observe.js'
 import type { RouterPaths } from './paths.js'
 
 /** HAProxy answered, but not with what the command answers when it worked. */
@@ -78,11 +80,23 @@ const answers: readonly [RegExp, RegExp][] = [
   [/^del ssl cert /, /deleted/],
 ]
 
-/** Sends a command that changes something; throws `CommandRefused` when it didn't. */
+/** Sends a command that changes something and resolves when it has; throws `CommandRefused` when it didn't. */
 export async function tell(socketPath: string, command: string): Promise<void> {
   const reply = (await ask(socketPath, command)).trim()
   const expected = answers.find(([pattern]) => pattern.test(command))?.[1]
   if (expected === undefined ? reply !== '' : !expected.test(reply)) throw new CommandRefused(command, reply)
+  const [, server, ip, port] = /^set server (\S+) addr (\S+) port (\d+)$/.exec(command) ?? []
+  if (server !== undefined && !/^nothing changed/i.test(reply)) await untilMoved(socketPath, server, `${ip}:${port}`)
+}
+
+/** HAProxy answers before it has changed an address: a request that came at once would still go to the old one. */
+async function untilMoved(socketPath: string, server: string, address: string): Promise<void> {
+  const [backend] = server.split('/', 1)
+  const deadline = Date.now() + deadlineMs
+  while (parseAddress(await ask(socketPath, `show servers state ${backend}`), server) !== address) {
+    if (Date.now() > deadline) throw new Error(`HAProxy did not move ${server} to ${address} in time`)
+    await delay(1)
+  }
 }
 
 /** Asks a process that a reload left behind; empty when it is gone. */

@@ -12,7 +12,7 @@ import { changes } from './changes.js'
 import { RouterError } from './errors.js'
 import type { Layout } from './layout.js'
 import type { Held, Memory } from './memory.js'
-import { type ProcessInfo, parseAddress, parseInfo } from './observe.js'
+import { type ProcessInfo, parseInfo } from './observe.js'
 import type { RouterPaths } from './paths.js'
 import { ask, CommandRefused, isAway, tell } from './runtime-socket.js'
 
@@ -27,7 +27,6 @@ export interface Wanted {
 }
 
 const reloadDeadlineMs = 60_000
-const moveDeadlineMs = 10_000
 
 /** Returns false when no HAProxy runs. Throws `RouterError` kind `unsettled`. */
 export async function settle(wanted: Wanted, memory: Memory, paths: RouterPaths): Promise<boolean> {
@@ -75,8 +74,6 @@ async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPa
   failpoint('publish.before-commands')
   for (const [at, command] of commands.entries()) {
     await tell(paths.adminSocket, command)
-    const [, server, ip, port] = /^set server (\S+) addr (\S+) port (\d+)$/.exec(command) ?? []
-    if (server !== undefined) await untilMoved(server, `${ip}:${port}`, paths)
     if (at === Math.floor((commands.length - 1) / 2)) failpoint('publish.between-commands')
   }
   if (files !== held.certificates)
@@ -85,16 +82,6 @@ async function apply(wanted: Wanted, held: Held, memory: Memory, paths: RouterPa
   const { servers } = wanted.layout
   const left = [...held.parked, ...held.layout.servers.keys()].filter((server) => !servers.has(server))
   memory.keep({ process: held.process, layout: wanted.layout, parked: new Set(left), certificates: files })
-}
-
-/** HAProxy answers before it has changed an address: a request that came at once would still go to the old one. */
-async function untilMoved(server: string, address: string, paths: RouterPaths): Promise<void> {
-  const [backend] = server.split('/', 1)
-  const deadline = Date.now() + moveDeadlineMs
-  while (parseAddress(await ask(paths.adminSocket, `show servers state ${backend}`), server) !== address) {
-    if (Date.now() > deadline) throw new Error(`HAProxy did not move ${server} to ${address} in time`)
-    await delay(1)
-  }
 }
 
 async function reload(wanted: Wanted, memory: Memory, paths: RouterPaths): Promise<void> {

@@ -115,11 +115,13 @@ t.test('a dyno that gets another address is asked there at once', async (t) => {
     await publish(u.router, one, routes('busy', [busy]))
     return (await ask({ port: u.httpPort, host: 'one.localhost' })).body
   }
-  const running = load(u.httpPort, 'busy.localhost', { clients: 16 })
+  await moveTo(places[1] as Backend)
+  const running = load(u.httpPort, 'busy.localhost', { expect: 'busy', clients: 16 })
   const answers: string[] = []
   for (let i = 0; i < 30; i++) for (const place of places) answers.push(await moveTo(place))
   await running.stop()
   t.strictSame(answers, Array.from({ length: 30 }, () => ['here', 'there']).flat())
+  t.strictSame(running.failures, [])
 })
 
 t.test('publishes at the same time are written in order, the newest of those that wait', async (t) => {

@@ -19,6 +19,7 @@ t.test('credentials are random, long and need no escaping anywhere', async (t) =
     t.not(secrets[key], other[key])
   }
   t.ok(secrets.password.length >= 48)
+  t.ok(secrets.password.length <= 64, 'one block of SHA-256')
   t.same(asPostgresSecrets({ ...secrets }), secrets)
   t.throws(() => asPostgresSecrets({ user: 'u1"; --', password: secrets.password, database: 'd1' }))
 })
