@@ -47,7 +47,11 @@ function joiningServers(from: Layout, to: Layout, parked: ParkedServers): string
     const [ip, port] = address.split(':')
     if (known !== undefined) commands.push(`set server ${server} addr ${ip} port ${port}`)
     else if (parked.has(server))
-      commands.push(`set server ${server} addr ${ip} port ${port}`, `set server ${server} state ready`)
+      commands.push(
+        `set server ${server} addr ${ip} port ${port}`,
+        // A line that was cut short may have left it without its checks.
+        `enable health ${server}; enable server ${server}`,
+      )
     // One line is one connection to HAProxy, which a busy one gets to once a turn.
     else
       commands.push(

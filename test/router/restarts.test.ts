@@ -56,6 +56,13 @@ t.test('a table published while HAProxy is down is there when it comes up', asyn
   t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).body, 'one', 'and changes go on from there')
 })
 
+/** By `srv_check_state` of HAProxy's `show servers state`: 4 is enabled, 8 paused. */
+function isChecked(state: string): boolean {
+  const [, names = '', row = ''] = state.split('\n')
+  const check = Number(row.split(' ')[names.slice(2).split(' ').indexOf('srv_check_state')])
+  return (check & 12) === 4
+}
+
 t.test('a new control plane finds the table and puts right what differs', async (t) => {
   const u = await routerUnderTest(t)
   await u.start()
@@ -68,12 +75,17 @@ t.test('a new control plane finds the table and puts right what differs', async 
   await tell(`set map ${u.options.dir}/maps/slots.map slot_1 crashed:x:y`)
   await tell(`set server slot_0/${backendName(1, one.port)} state maint`)
   await tell('add server slot_0/web.9_stray 127.0.0.1:9')
+  await tell(
+    `set server slot_1/${backendName(1, two.port)} state maint; disable health slot_1/${backendName(1, two.port)}`,
+  )
+  t.notOk(isChecked(await tell('show servers state slot_1')))
   const router = u.another()
   await router.prepare()
   t.strictSame(router.current(), u.router.current())
   await router.resync()
   t.equal((await ask({ port: u.httpPort, host: 'one.localhost' })).body, 'one')
   t.equal((await ask({ port: u.httpPort, host: 'two.localhost' })).body, 'two')
+  t.ok(isChecked(await tell('show servers state slot_1')), 'a server that was left half-made is checked as any other')
   await router.housekeep()
   t.notMatch(await tell('show servers state'), /stray/)
   await t.rejects(router.publish({ version: 0, apps: [] }), { name: 'RouterError', kind: 'stale' })

@@ -190,7 +190,8 @@ t.test('changes come in the order that keeps every request whole', (t) => {
     commands(next, one, ['slot_0/web.1_a']),
     [
       'set server slot_0/web.1_a addr 10.0.0.1 port 5000',
-      'set server slot_0/web.1_a state ready',
+      'enable health slot_0/web.1_a',
+      'enable server slot_0/web.1_a',
       'set server slot_0/web.1_b state maint',
     ],
     'a parked server is taken back',
