@@ -117,7 +117,10 @@ export function imageCalls(docker: Docker): ImageCalls {
             }
           })
         } catch (error) {
-          throw new EngineError('refused', `building image ${options.tag} failed\n${last.join('\n')}`, { cause: error })
+          const why = (error as Error).message
+          throw new EngineError('refused', `building image ${options.tag} failed: ${why}\n${last.join('\n')}`, {
+            cause: error,
+          })
         }
         return (await docker.getImage(options.tag).inspect()).Id
       }),
