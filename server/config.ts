@@ -100,6 +100,7 @@ export function loadConfig(env: ConfigEnv = process.env) {
     dynos: {
       bootTimeoutMs: count(d.bootTimeoutMs, 1),
       healthChecksTimeoutMs: count(d.healthChecksTimeoutMs, 1),
+      commandTimeoutMs: count(d.commandTimeoutMs, 1),
       stopGraceSeconds: count(d.stopGraceSeconds, 0),
       drainTimeoutMs: count(d.drainTimeoutMs, 0),
       releaseCommandTimeoutMs: count(d.releaseCommandTimeoutMs, 1),

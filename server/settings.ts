@@ -113,6 +113,11 @@ export const settings = {
     '900000',
     "A dyno's health checks (app.json) together may take this long.",
   ),
+  commandTimeoutMs: declare(
+    'PAAS_COMMAND_TIMEOUT_MS',
+    '5000',
+    "A small command of the platform's in a dyno (telling it to stop, reading its ports) may take this long.",
+  ),
   stopGraceSeconds: declare('PAAS_STOP_GRACE_SECONDS', '30', 'Time between SIGTERM and SIGKILL (R12).'),
   drainTimeoutMs: declare(
     'PAAS_DRAIN_TIMEOUT_MS',

@@ -1,6 +1,7 @@
 /** Says in words a newcomer understands why a web dyno didn't come up. */
 import type { Engine } from '../engine/engine.js'
 import { crashAdvice } from './crash-advice.js'
+import { readSockets } from './dyno-command.js'
 import { parseListeners } from './listeners.js'
 import type { ObservedDyno } from './observed.js'
 
@@ -33,9 +34,16 @@ export function unhealthySentence(
 }
 
 /** For one that ran but never answered: names the ports it listens on instead. */
-export async function lateSentence(engine: Engine, dyno: ObservedDyno, seconds: number): Promise<string> {
+export async function lateSentence(
+  engine: Engine,
+  dyno: ObservedDyno,
+  limits: { readonly bootTimeoutMs: number; readonly commandTimeoutMs: number },
+): Promise<string> {
+  const seconds = limits.bootTimeoutMs / 1000
   const head = `Error R10 (Boot timeout) -> ${dyno.dyno} did not bind to $PORT (${dyno.port}) within ${seconds} seconds`
-  const listeners = await listenersOf(engine, dyno.containerId)
+  const sockets = await readSockets(engine, dyno.containerId, limits).catch(() => undefined)
+  if (sockets === undefined) return `${head}.`
+  const listeners = parseListeners(sockets)
   const right = listeners.find((l) => l.port === dyno.port)
   if (right?.loopbackOnly)
     return `${head}.\nIt listens on port ${dyno.port} of the loopback address only. Bind to 0.0.0.0:$PORT (or [::]:$PORT) so that the router reaches it.`
@@ -44,18 +52,6 @@ export async function lateSentence(engine: Engine, dyno: ObservedDyno, seconds: 
   if (others.length > 0)
     return `${head}.\nIt listens on port ${others.join(', ')} instead. Use the port in the PORT environment variable: 0.0.0.0:$PORT.`
   return `${head}.\nIt listens on no port at all. A web process must listen on 0.0.0.0:$PORT; a process that doesn't belongs under another type, such as worker.`
-}
-
-async function listenersOf(engine: Engine, containerId: string) {
-  try {
-    const { stdout } = await engine.run(containerId, {
-      command: ['cat', '/proc/net/tcp', '/proc/net/tcp6'],
-      user: '1000:1000',
-    })
-    return parseListeners(stdout)
-  } catch {
-    return []
-  }
 }
 
 /** For one that runs and can't be reached any more. */

@@ -96,7 +96,7 @@ async function sayWhy(context: LoopContext, desired: DesiredApp, dyno: ObservedD
   const why = dyno.isCutOff
     ? cutOffSentence
     : dyno.unhealthy === undefined
-      ? await lateSentence(context.engine, dyno, context.config.dynos.bootTimeoutMs / 1000)
+      ? await lateSentence(context.engine, dyno, context.config.dynos)
       : unhealthySentence(dyno, [])
   context.appLog(desired.app.id, { source: 'heroku', dyno: dyno.dyno, text: why.replaceAll('\n', ' ') })
 }
@@ -168,7 +168,7 @@ async function failureOf(
   if (fault === undefined) return release.failure ?? 'The release command failed.'
   if (fault.kind === 'no-image') return imageGone(release)
   if (fault.kind === 'unstartable') return `${fault.dyno} could not be started: ${fault.sentence}`
-  if (fault.kind === 'late') return lateSentence(context.engine, fault.dyno, context.config.dynos.bootTimeoutMs / 1000)
+  if (fault.kind === 'late') return lateSentence(context.engine, fault.dyno, context.config.dynos)
   const lines = await recentOutput(context.engine, fault.dyno.containerId, 60)
   if (fault.kind === 'unhealthy') return unhealthySentence(fault.dyno, lines)
   return crashSentence(fault.dyno, release.processTypes[fault.dyno.type] ?? '', lines)

@@ -13,7 +13,7 @@ export interface HealthTarget {
 }
 
 /** Of a body, so much is looked through; the rest isn't read. */
-const bodyBytes = 1024 ** 2
+const bodyBytes = 128 * 1024
 
 /** What the app is told of whoever asks: what it would be told of a visitor by https. */
 export function checkHeaders(host: string, agent: string): Record<string, string> {
@@ -85,14 +85,9 @@ async function ask(target: HealthTarget, check: PathCheck, signal: AbortSignal):
   try {
     const { status, message, body } = await get(target, check, AbortSignal.any([signal, timeout]))
     const answered = `${what} answered ${status} ${message}`.trim()
-    const text = body
-      .replace(/<[^>]*>|\s+/g, ' ')
-      .replace(/ {2,}/g, ' ')
-      .trim()
-    const said = text === '' ? '' : `: ${JSON.stringify(text.slice(0, 200))}`
-    if (status < 200 || status >= 400) return `${answered}${said}`
+    if (status < 200 || status >= 400) return `${answered}${saidBy(body)}`
     if (check.content !== undefined && !body.includes(check.content))
-      return `${answered} without ${JSON.stringify(check.content)} in it${said}`
+      return `${answered} without ${JSON.stringify(check.content)} in it${saidBy(body)}`
     return undefined
   } catch (error) {
     if (signal.aborted) throw error
@@ -100,6 +95,16 @@ async function ask(target: HealthTarget, check: PathCheck, signal: AbortSignal):
     const { code, message } = error as NodeJS.ErrnoException
     return `${what} was not answered (${code ?? message})`
   }
+}
+
+/** The beginning of a body's text. Only so much is looked at: what `<` opens, and nothing closes, is looked for again and again. */
+function saidBy(body: string): string {
+  const text = body
+    .slice(0, 2_000)
+    .replace(/<[^<>]*>|\s+/g, ' ')
+    .replace(/ {2,}/g, ' ')
+    .trim()
+  return text === '' ? '' : `: ${JSON.stringify(text.slice(0, 200))}`
 }
 
 function get(

@@ -1,5 +1,6 @@
 /** Stopping a dyno as Heroku does: SIGTERM to all its processes, so many seconds, then SIGKILL and R12. */
 import { failpoint } from '../lib/failpoint.js'
+import { tellToStop } from './dyno-command.js'
 import type { LoopContext } from './loop-context.js'
 
 /** Returns at once; the container ends in the background, and the loop is nudged when it has. */
@@ -38,10 +39,8 @@ async function stopGently(
   const grace = new Promise<'late'>((resolve) => {
     timer = setTimeout(() => resolve('late'), config.dynos.stopGraceSeconds * 1000)
   })
-  const told = await engine
-    .run(id, { command: ['bash', '-c', 'kill -s TERM -- -1'], user: '1000:1000' })
-    .catch(() => undefined)
-  // Where no shell can be started any more, the engine signals the first process at least.
+  const told = await tellToStop(engine, id, config.dynos).catch(() => undefined)
+  // Where no shell can be started any more, or doesn't end, the engine signals the first process at least.
   if (told === undefined || told.exitCode === 126 || told.exitCode === 127) await engine.killContainer(id, 'SIGTERM')
   failpoint('dyno.told-to-stop')
   const outcome = await Promise.race([ended, grace])

@@ -13,11 +13,9 @@ import {
 } from './docker-containers.js'
 import { diskUseCall } from './disk-use.js'
 import { imageCalls } from './docker-images.js'
-import { attachTo, execIn, followContainerLogs, followEventsOnce, writeTo } from './docker-streams.js'
+import { attachTo, execIn, followContainerLogs, followEventsOnce, runIn, writeTo } from './docker-streams.js'
 import { type Engine, EngineError, type Network, type NetworkSpec } from './engine.js'
 import { calling, engineError, settling, statusOf } from './engine-error.js'
-
-const runOutputLimit = 1024 * 1024
 
 export function createDockerEngine(options: { readonly socketPath: string }): Engine {
   const docker = new Docker({ socketPath: options.socketPath })
@@ -94,17 +92,7 @@ export function createDockerEngine(options: { readonly socketPath: string }): En
     resizeContainer: (id, columns, rows) =>
       settling(`resizing container ${id}`, [404, 409], () => container(id).resize({ w: columns, h: rows })),
     exec: (id, spec) => calling(`running a command in container ${id}`, () => execIn(docker, id, spec)),
-    run: async (id, spec, input) => {
-      const session = await engine.exec(id, { ...spec, stdin: input !== undefined })
-      if (input !== undefined) session.stdin.end(input)
-      const collect = async (stream: AsyncIterable<Buffer>) => {
-        let text = ''
-        for await (const chunk of stream) if (text.length < runOutputLimit) text += chunk.toString('utf8')
-        return text
-      }
-      const [stdout, stderr] = await Promise.all([collect(session.stdout), collect(session.stderr)])
-      return { exitCode: await session.exitCode(), stdout, stderr }
-    },
+    run: (id, spec, input) => calling(`running a command in container ${id}`, () => runIn(docker, id, spec, input)),
     followLogs: (id, o, onLine, signal) =>
       calling(`reading the log of container ${id}`, async () => {
         const info = await container(id).inspect()

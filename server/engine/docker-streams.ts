@@ -12,7 +12,10 @@ import type {
   Labels,
   LogOptions,
   ProcessStreams,
+  RunResult,
+  RunSpec,
 } from './engine.js'
+import { EngineError } from './engine.js'
 import { calling } from './engine-error.js'
 
 function processStreams(stream: Duplex, tty: boolean): ProcessStreams {
@@ -94,6 +97,46 @@ export async function execIn(docker: Docker, id: string, spec: ExecSpec): Promis
       return calling('reading the exit code of an exec session', () => exitCodeOf(exec))
     },
   }
+}
+
+const runOutputLimit = 1024 * 1024
+const runTimeoutMs = 60_000
+
+/** `Engine.run`. */
+export async function runIn(docker: Docker, id: string, spec: RunSpec, input?: string): Promise<RunResult> {
+  const timeoutMs = spec.timeoutMs ?? runTimeoutMs
+  const late = `running a command in container ${id} took longer than ${timeoutMs} ms`
+  let isOver = false
+  let session: ExecSession | undefined
+  const end = async (): Promise<RunResult> => {
+    session = await execIn(docker, id, { ...spec, stdin: input !== undefined })
+    if (isOver) session.close()
+    if (input !== undefined) session.stdin.end(input)
+    const [stdout, stderr] = await Promise.all([collected(session.stdout), collected(session.stderr)])
+    if (isOver) throw new EngineError('refused', late)
+    return { exitCode: await session.exitCode(), stdout, stderr }
+  }
+  const ended = end()
+  ended.catch(() => {})
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      isOver = true
+      session?.close()
+      reject(new EngineError('refused', late))
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([ended, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function collected(stream: AsyncIterable<Buffer>): Promise<string> {
+  let text = ''
+  for await (const chunk of stream) if (text.length < runOutputLimit) text += chunk.toString('utf8')
+  return text
 }
 
 async function exitCodeOf(exec: Docker.Exec): Promise<number> {

@@ -137,6 +137,17 @@ export interface ExecSpec {
   readonly stdin?: boolean
 }
 
+export interface RunSpec extends ExecSpec {
+  /** 60 s where it isn't given. */
+  readonly timeoutMs?: number
+}
+
+export interface RunResult {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
 export interface ExecSession extends ProcessStreams {
   readonly id: string
   resize(columns: number, rows: number): Promise<void>
@@ -268,8 +279,11 @@ export interface Engine {
   attachContainer(id: string, options: { readonly stdin: boolean; readonly tty: boolean }): Promise<ProcessStreams>
   resizeContainer(id: string, columns: number, rows: number): Promise<void>
   exec(id: string, spec: ExecSpec): Promise<ExecSession>
-  /** Runs a command to its end with bounded output; for small administrative commands. */
-  run(id: string, spec: ExecSpec, input?: string): Promise<{ exitCode: number; stdout: string; stderr: string }>
+  /**
+   * Runs a command to its end with bounded output; for small administrative commands. Throws after `timeoutMs`: whoever
+   * owns a container decides what its programs do, and need not let them end.
+   */
+  run(id: string, spec: RunSpec, input?: string): Promise<RunResult>
   /** Calls back a line at a time, in order; the promise ends with the stream or when `signal` aborts. */
   followLogs(
     id: string,

@@ -42,6 +42,8 @@ type Json = Readonly<Record<string, unknown>>
 const types = ['startup', 'liveness', 'readiness']
 const longest = 3_600
 const mostAttempts = 1_000
+/** They are run side by side, and what each answers is held in memory. */
+const mostChecks = 10
 
 /** Throws a sentence that names the field. Unknown fields are ignored. */
 export function parseHealthChecks(value: unknown): HealthChecks {
@@ -59,6 +61,8 @@ export function parseHealthChecks(value: unknown): HealthChecks {
       else if (parsed !== undefined) web.push(parsed)
     }
   }
+  if (web.length > mostChecks)
+    throw new Error(`healthchecks.web has ${web.length} checks; at most ${mostChecks} are run. Leave some out.`)
   return { web, notes }
 }
 

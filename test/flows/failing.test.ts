@@ -94,6 +94,35 @@ t.test('health checks that pass make a release live, and every release of its sl
   t.equal((await world.paas(['config:unset', 'ROOT', '--app', app])).code, 0)
 })
 
+t.test("config vars can't hold up the platform's own commands in a dyno", async (t) => {
+  const name = 'hostile-app'
+  const hostile = await world.checkout('procfile', name)
+  const dyno = async () => {
+    const { id } = await world.api<{ id: string }>('GET', `/apps/${name}`)
+    const labels = { 'paas.instance': world.config.instance, 'paas.app': id, 'paas.kind': 'dyno' }
+    return (await world.engine.listContainers(labels))[0]
+  }
+  // A command of the engine's has no parent in its dyno.
+  const config = [
+    'BASH_ENV=$(test $PPID -eq 0 && exec sleep 300)',
+    'LD_PRELOAD=/tmp/none.so',
+    'PATH=/tmp:/usr/bin:/bin',
+  ]
+  t.equal((await world.paas(['config:set', ...config, '--app', name])).code, 0)
+  const pushed = await world.push(hostile)
+  t.equal(pushed.code, 0, pushed.output)
+  const old = await dyno()
+  await t.rejects(
+    world.engine.run(old?.id ?? '', { command: ['sleep', '300'], timeoutMs: 200 }),
+    /took longer than 200 ms/,
+  )
+  t.equal((await world.paas(['ps:restart', '--app', name])).code, 0)
+  await until('the old dyno to be gone', async () => (await world.engine.findContainer(old?.id ?? '')) === undefined)
+  const { stdout } = await world.paas(['logs', '--num', '200', '--app', name])
+  t.match(stdout, /heroku\[web\.1\]: Stopping all processes with SIGTERM/)
+  t.notMatch(stdout, /R12/, 'it was told, and ended by itself')
+})
+
 t.test('a bad Procfile line is named, and a good push afterwards is live', async (t) => {
   await replaceTree('procfile')
   await writeFile(path.join(repo, 'Procfile'), 'web python3 -m http.server $PORT\n')

@@ -1,6 +1,7 @@
 /** When a web dyno counts as up, by an app on loopback: with and without health checks. */
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import t, { type Test } from 'tap'
 import { type BootState, createBootChecks } from '../../../server/dynos/boot-check.js'
 import type { HealthCheck, PathCheck } from '../../../server/model/health-check.js'
@@ -128,6 +129,18 @@ t.test('one that never does is unhealthy, and what came back is told', async (t)
     const { last } = await check(t, [{ ...path, ...change }], answer)
     t.strictSame(last, { kind: 'unhealthy', failure })
   }
+})
+
+t.test('an answer that is dear to look through keeps nobody else waiting', async (t) => {
+  const delay = monitorEventLoopDelay({ resolution: 5 })
+  delay.enable()
+  const { last } = await check(t, [{ ...path, attempts: 1 }], (_, response) =>
+    response.writeHead(500).end('<'.repeat(1024 ** 2)),
+  )
+  delay.disable()
+  const failure = `GET /health answered 500 Internal Server Error: "${'<'.repeat(200)}" (1 attempt)`
+  t.strictSame(last, { kind: 'unhealthy', failure })
+  t.ok(delay.max < 1e9, `the longest stretch took ${Math.round(delay.max / 1e6)} ms`)
 })
 
 t.test('all checks must pass; the first that fails ends the others', async (t) => {

@@ -72,6 +72,10 @@ t.test('a check of another shape is refused by the name of its field', async (t)
   const cases: readonly (readonly [unknown, string])[] = [
     [[], 'healthchecks must be an object of process types.'],
     [{ web: { path: '/' } }, 'healthchecks.web must be a list of checks.'],
+    [
+      { web: Array.from({ length: 11 }, () => ({ path: '/' })) },
+      'healthchecks.web has 11 checks; at most 10 are run. Leave some out.',
+    ],
     [{ web: ['/health'] }, 'healthchecks.web[0] must be an object.'],
     [{ web: [{ path: '/' }, { path: 3 }] }, 'healthchecks.web[1].path must be a text.'],
     [{ web: [{ path: 'health' }] }, 'healthchecks.web[0].path must begin with / and have no spaces'],
