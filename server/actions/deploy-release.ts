@@ -2,6 +2,7 @@
 import type { BuiltImage } from '../build/builder.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { AppManifest } from '../model/app-manifest.js'
+import { dynoUid } from '../model/dyno-user.js'
 import { defaultDynoSize, findDynoSize } from '../model/formation.js'
 import type { ProcessTypes } from '../model/procfile.js'
 import type { Release } from '../model/release.js'
@@ -34,6 +35,7 @@ export async function insertDeployRelease(
       healthChecks: manifest.healthChecks.web,
       buildpacks: image.buildpacks,
       stack: image.stack,
+      uid: dynoUid,
     })
     await addFormationEntries(
       tx,

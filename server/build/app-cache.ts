@@ -9,6 +9,7 @@ import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import path from 'node:path'
 import type { Config } from '../config.js'
 import { failpoint } from '../lib/failpoint.js'
+import { dynoUid } from '../model/dyno-user.js'
 
 /** One dependency layer: which tree (`name`), where it goes in the image, what it was made of, and its digest. */
 export interface LayerRecord {
@@ -22,8 +23,6 @@ export interface LayerRecord {
 }
 
 export interface AppCache {
-  /** Where a kept layer's tar is, for engines that want whole archives. */
-  tarOf(name: string): string
   /** Moves what is kept into a room; returns the records of the layers that came along. */
   lend(roomDir: string): Promise<readonly LayerRecord[]>
   /** Takes everything back as it was: the build failed. */
@@ -57,28 +56,27 @@ async function moveFolder(from: string, to: string): Promise<void> {
   if (await isFolder(from)) await rename(from, to)
 }
 
-/** `keepTars`: for engines that want whole archives, each layer's tar is kept beside its tree. */
-export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTars: boolean): AppCache {
+export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCache {
   const home = path.join(config.dataDir, 'builds', 'apps', appId)
   const record = path.join(home, 'layers.json')
   const kept = ['layers', 'cache'] as const
-  const tarOf = (name: string) => path.join(home, 'tars', `${name}.tar`)
 
   const readRecord = async (): Promise<LayerRecord[] | undefined> => {
     try {
-      return JSON.parse(await readFile(record, 'utf8')) as LayerRecord[]
+      const { uid, layers } = JSON.parse(await readFile(record, 'utf8')) as { uid?: number; layers: LayerRecord[] }
+      // What belongs to a user of an earlier version can't all be read by today's.
+      return uid === dynoUid ? layers : undefined
     } catch {
       return undefined
     }
   }
   const writeRecord = async (layers: readonly LayerRecord[]) => {
-    await writeFile(`${record}.new`, JSON.stringify(layers), { flush: true })
+    await writeFile(`${record}.new`, JSON.stringify({ uid: dynoUid, layers }), { flush: true })
     await rename(`${record}.new`, record)
   }
   const borrowed = (roomDir: string, name: string) => path.join(roomDir, 'previous', name)
 
   return {
-    tarOf,
     async lend(roomDir) {
       const layers = await readRecord()
       if (layers === undefined) {
@@ -112,22 +110,16 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string, keepTar
       await rm(record, { force: true })
       await moveFolder(borrowed(roomDir, 'layers'), trees)
       await mkdir(trees, { recursive: true })
-      if (keepTars) await mkdir(path.dirname(tarOf('x')), { recursive: true })
       failpoint('cache.promoting')
       for (const layer of layers) {
         const fresh = path.join(roomDir, 'layers', layer.name)
         if (await isFolder(fresh)) await moveFolder(fresh, path.join(trees, layer.name))
         for (const beside of ['json', 'list'])
           await moveFile(`${fresh}.${beside}`, path.join(trees, `${layer.name}.${beside}`))
-        if (keepTars) await moveFile(path.join(roomDir, 'out', `${layer.name}.tar`), tarOf(layer.name))
       }
       const wanted = new Set(layers.flatMap((l) => [l.name, `${l.name}.json`, `${l.name}.list`]))
       for (const name of await readdir(trees))
         if (!wanted.has(name)) await rm(path.join(trees, name), { recursive: true, force: true })
-      const tars = path.dirname(tarOf('x'))
-      const wantedTars = new Set(layers.map((l) => path.basename(tarOf(l.name))))
-      for (const name of await readdir(tars).catch(() => []))
-        if (!wantedTars.has(name)) await rm(path.join(tars, name), { force: true })
       const cache = cacheChanged ? path.join(roomDir, 'tmp', 'cache') : borrowed(roomDir, 'cache')
       await moveFolder(cache, path.join(home, 'cache'))
       failpoint('cache.before-record')

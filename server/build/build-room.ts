@@ -14,10 +14,10 @@ import { chmod, chown, mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import type { ContainerSpec, Engine, ExecSession, Labels, Mount } from '../engine/engine.js'
+import { dynoUid, userOf } from '../model/dyno-user.js'
 import { failpoint } from '../lib/failpoint.js'
 import { labelNames } from '../model/labels.js'
 import { startDriver } from './driver-process.js'
-import { dynoUid } from './layer-tar.js'
 
 export interface BuildRoom {
   readonly id: string
@@ -92,7 +92,7 @@ function roomSpec({ config, image, network }: RoomOptions, name: string, dir: st
     image,
     labels,
     command: ['sleep', 'infinity'],
-    user: `${dynoUid}:${dynoUid}`,
+    user: userOf(dynoUid),
     hostname: 'build',
     network: [{ network }],
     init: true,

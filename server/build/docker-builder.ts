@@ -19,6 +19,7 @@ import type { Builder, BuildRequest, BuildResult, BuiltImage } from './builder.j
 import { BuildRefused, drive, type Outcome } from './drive.js'
 import { stackName } from './driver-process.js'
 import { Tidying } from './tidying.js'
+import { type Descriptor, layerBlobs, loadOciImage } from './oci-archive.js'
 import { buildSlugImage, type ImageLayer, loadSlugImage } from './slug-image.js'
 
 export interface DockerBuilderOptions {
@@ -56,7 +57,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       )
     return stack
   }
-  const wholeArchives = (await engine.info()).containerdImageStore
+  const load = (await engine.info()).containerdImageStore ? ociLoader(engine) : loadSlugImage
   await sweepRooms(engine, config)
   const pool = createRoomPool({
     engine,
@@ -70,7 +71,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
   const tidying = new Tidying(config.build.tidyDelayMs)
 
   const runIn = async (stack: Image, room: BuildRoom, request: BuildRequest, isCold: boolean): Promise<BuildResult> => {
-    const cache = appCache(config, request.app.id, wholeArchives)
+    const cache = appCache(config, request.app.id)
     const previous = isCold ? [] : await cache.lend(room.dir)
     let keep: { layers: LayerRecord[]; cacheChanged: boolean } | undefined
     try {
@@ -81,9 +82,10 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       const layers = collectLayers(outcome.header, outcome.files, previous)
       failpoint('build.before-image')
       const reference = slugImageReference(config.instance, request.app.id, request.buildId)
-      const fileOf = (layer: LayerRecord) =>
-        outcome.files.layers.get(layer.name)?.file ?? (wholeArchives ? cache.tarOf(layer.name) : undefined)
-      const parts = layers.filter((l) => l.isLaunch).map((l): ImageLayer => ({ diffId: l.diffId, file: fileOf(l) }))
+      const fileOf = (layer: LayerRecord) => outcome.files.layers.get(layer.name)?.file
+      const parts = layers
+        .filter((l) => l.isLaunch)
+        .map((l): ImageLayer => ({ diffId: l.diffId, bytes: l.bytes, file: fileOf(l) }))
       const imageId = await assemble(stack, [...parts, outcome.files.app], reference)
       failpoint('build.image-loaded')
       request.timeline.mark('image')
@@ -105,11 +107,10 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     }
   }
 
-  /** Sends only what the engine lacks; an engine that wants whole archives builds the image from tars instead. */
+  /** Sends only what the engine lacks; an engine that refuses it builds the image from tars instead. */
   const assemble = async (stack: Image, layers: readonly ImageLayer[], reference: string): Promise<string> => {
-    if (wholeArchives) return buildSlugImage(engine, stack, layers, reference)
     try {
-      return await loadSlugImage(engine, stack, layers, reference)
+      return await load(engine, stack, layers, reference)
     } catch (error) {
       if (error instanceof EngineError && error.kind === 'no_space') throw error
       if (layers.some((layer) => layer.file === undefined))
@@ -153,12 +154,21 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     },
     forget: async (appId) => {
       await tidying.now(appId)
-      await appCache(config, appId, wholeArchives).remove()
+      await appCache(config, appId).remove()
     },
     close: async () => {
       await tidying.all()
       await pool.close()
     },
+  }
+}
+
+/** Remembers the blobs of the newest stack. */
+function ociLoader(engine: Engine): typeof loadSlugImage {
+  let known: { readonly stackId: string; readonly blobs: readonly Descriptor[] } | undefined
+  return async (_, stack, layers, reference) => {
+    if (known?.stackId !== stack.id) known = { stackId: stack.id, blobs: await layerBlobs(engine, stack) }
+    return loadOciImage(engine, stack, known.blobs, layers, reference)
   }
 }
 

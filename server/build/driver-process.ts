@@ -4,8 +4,8 @@
  */
 import type { Config } from '../config.js'
 import type { Engine, ExecSession } from '../engine/engine.js'
+import { dynoUid, userOf } from '../model/dyno-user.js'
 import type { BuildRequest } from './builder.js'
-import { dynoUid } from './layer-tar.js'
 
 /** What apps and buildpacks are told that the stack is. */
 export const stackName = 'paas-13'
@@ -16,7 +16,7 @@ const command = ['/opt/paas/build-driver/build']
 export function startDriver(engine: Engine, network: Config['network'], container: string): Promise<ExecSession> {
   return engine.exec(container, {
     command,
-    user: `${dynoUid}:${dynoUid}`,
+    user: userOf(dynoUid),
     workingDir: '/tmp',
     stdin: true,
     env: {

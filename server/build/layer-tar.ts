@@ -9,8 +9,7 @@ import path from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
-
-export const dynoUid = 1000
+import { dynoUid } from '../model/dyno-user.js'
 
 export interface LayerTar {
   readonly file: string

@@ -1,20 +1,23 @@
 /**
  * Assembles a slug's image from the stack's layers, the app's dependency layers and its own files, and loads it.
  *
- * Layers that the engine has already are named but not sent: a source-only push sends a few kilobytes. Engines that insist
- * on whole archives (containerd's image store) get the fallback, a Dockerfile of `ADD`s.
+ * Layers that the engine has already are named but not sent: a source-only push sends a few kilobytes. For engines that keep
+ * images in containerd's store `oci-archive.ts` does the same in their form. An engine that refuses either gets a
+ * Dockerfile of `ADD`s.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { arch } from 'node:process'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import type { Engine, Image } from '../engine/engine.js'
+import { dynoUid, userOf } from '../model/dyno-user.js'
 
 export interface ImageLayer {
   readonly diffId: string
+  /** Of its tar. */
+  readonly bytes: number
   /** The layer's tar; undefined where the engine is believed to have it. */
   readonly file: string | undefined
 }
@@ -31,7 +34,7 @@ export function imageConfig(stack: Image, layers: readonly ImageLayer[]): string
     config: {
       Env: [...stack.config.env.filter((e) => !e.startsWith('HOME=')), 'HOME=/app'],
       WorkingDir: '/app',
-      User: '1000:1000',
+      User: userOf(dynoUid),
       Cmd: ['bash'],
     },
     rootfs: { type: 'layers', diff_ids: diffIds },
@@ -62,7 +65,7 @@ export async function loadSlugImage(
     pack.entry({ name: `${digest}.json` }, config)
     for (const layer of layers) {
       if (layer.file === undefined) continue
-      const size = (await stat(layer.file)).size
+      const size = layer.bytes
       await pipeline(createReadStream(layer.file), pack.entry({ name: `${layer.diffId.slice(7)}/layer.tar`, size }))
     }
     pack.finalize()
@@ -84,11 +87,19 @@ export async function buildSlugImage(
     const adds = layers.map((_, index) => `ADD layer-${index}.tar /`)
     pack.entry(
       { name: 'Dockerfile' },
-      [`FROM ${stack.id}`, ...adds, 'ENV HOME=/app', 'WORKDIR /app', 'USER 1000:1000', 'CMD ["bash"]', ''].join('\n'),
+      [
+        `FROM ${stack.id}`,
+        ...adds,
+        'ENV HOME=/app',
+        'WORKDIR /app',
+        `USER ${userOf(dynoUid)}`,
+        'CMD ["bash"]',
+        '',
+      ].join('\n'),
     )
     for (const [index, layer] of layers.entries()) {
       if (layer.file === undefined) throw new Error(`layer ${layer.diffId} has no file to send`)
-      const size = (await stat(layer.file)).size
+      const size = layer.bytes
       await pipeline(createReadStream(layer.file), pack.entry({ name: `layer-${index}.tar`, size }))
     }
     pack.finalize()

@@ -39,5 +39,5 @@ function inDyno(
   command: readonly string[],
   timeoutMs: number,
 ): Promise<RunResult> {
-  return engine.run(containerId, { command, user: '1000:1000', env: quiet, timeoutMs })
+  return engine.run(containerId, { command, env: quiet, timeoutMs })
 }

@@ -4,6 +4,7 @@ import type { ContainerSpec, Mount, NetworkJoin } from '../engine/engine.js'
 import type { App } from '../model/app.js'
 import type { ConfigVars } from '../model/config-vars.js'
 import type { OneOff } from '../model/dyno.js'
+import { dynoUid, userOf } from '../model/dyno-user.js'
 import { findDynoSize } from '../model/formation.js'
 import { labelNames } from '../model/labels.js'
 import { pgEnvironment } from '../model/postgres-url.js'
@@ -163,7 +164,7 @@ function spec(context: DynoContext, launch: Launch, subnet: string): ContainerSp
       DYNO: launch.dyno,
       PORT: String(port),
     },
-    user: '1000:1000',
+    user: userOf(launch.release.slug?.uid ?? dynoUid),
     workingDir: '/app',
     labels: {
       ...place.labels,
@@ -255,7 +256,7 @@ export function sandboxContainer(
     name: `${config.instance}-${shortId(app.id)}-sandbox-${shortId(buildId)}`,
     image,
     command: ['sleep', 'infinity'],
-    user: '1000:1000',
+    user: userOf(dynoUid),
     hostname: 'release',
     labels: {
       [labelNames.instance]: config.instance,

@@ -15,6 +15,7 @@ type ImageCalls = Pick<
   | 'importImage'
   | 'pullImage'
   | 'buildImage'
+  | 'saveImage'
   | 'tagImage'
   | 'removeImage'
 >
@@ -79,8 +80,15 @@ export function imageCalls(docker: Docker): ImageCalls {
     loadImage: (archive) =>
       calling('loading an image', async () => {
         const stream = await docker.loadImage(archive as NodeJS.ReadableStream, { quiet: true })
-        await followProgress(stream as unknown as Readable, () => {})
+        let failure: string | undefined
+        await followProgress(stream as unknown as Readable, (text) => {
+          // An engine with containerd's store doesn't count this as an error.
+          if (/^Error unpacking image /.test(text)) failure = text
+        })
+        if (failure !== undefined) throw new EngineError('refused', failure)
       }),
+    saveImage: (reference) =>
+      calling(`saving image ${reference}`, async () => (await docker.getImage(reference).get()) as unknown as Readable),
     importImage: (rootfs, tag, changes = []) =>
       calling(`importing image ${tag}`, async () => {
         const [repo, version] = splitReference(tag)

@@ -196,7 +196,7 @@ export interface EngineInfo {
   readonly cpus: number
   readonly memoryBytes: number
   readonly storageDriver: string
-  /** True where the engine keeps images in containerd: it refuses archives with layers left out. */
+  /** True where the engine keeps images in containerd, where layers go by the digests of their blobs. */
   readonly containerdImageStore: boolean
   readonly cgroupVersion: string
   readonly rootDir: string
@@ -246,8 +246,13 @@ export interface Engine {
   listImages(labels: Labels): Promise<Image[]>
   /** Full references (`repository:tag`) of the images whose repository fits; `*` stands for any part without a slash. */
   listTags(repository: string): Promise<string[]>
-  /** Loads a docker-archive; layers the engine already has may be left out of it where `containerdImageStore` is false. */
+  /**
+   * Loads an archive: docker's where `containerdImageStore` is false, else one in OCI's layout. Layers that the engine has
+   * may be left out of it; throws where it lacks one of them.
+   */
   loadImage(archive: Readable): Promise<void>
+  /** An archive of an image with all its layers. */
+  saveImage(reference: string): Promise<Readable>
   /** Makes a one-layer image from a root file system tar and returns its id. */
   importImage(rootfs: Readable, tag: string, changes?: readonly string[]): Promise<string>
   pullImage(reference: string): Promise<void>

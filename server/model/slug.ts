@@ -16,6 +16,8 @@ export interface Slug {
   readonly healthChecks: readonly HealthCheck[]
   readonly buildpacks: readonly string[]
   readonly stack: string
+  /** Of the user that its files belong to, and that it runs as. */
+  readonly uid: number
   readonly createdAt: Date
 }
 

@@ -203,6 +203,7 @@ interface SlugRow {
   health_checks: HealthCheck[]
   buildpacks: string[]
   stack: string
+  uid: number
   created_at: Date
 }
 
@@ -219,14 +220,15 @@ function toSlug(row: SlugRow): Slug {
     healthChecks: row.health_checks,
     buildpacks: row.buildpacks,
     stack: row.stack,
+    uid: row.uid,
     createdAt: row.created_at,
   }
 }
 
 export async function insertSlug(db: Queryable, slug: Omit<Slug, 'id' | 'createdAt'>): Promise<Slug> {
   const [row] = await db.query<SlugRow>(
-    `INSERT INTO slugs (app_id, commit, commit_description, image_id, image_reference, size_bytes, process_types, health_checks, buildpacks, stack)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING *`,
+    `INSERT INTO slugs (app_id, commit, commit_description, image_id, image_reference, size_bytes, process_types, health_checks, buildpacks, stack, uid)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING *`,
     [
       slug.appId,
       slug.commit,
@@ -238,6 +240,7 @@ export async function insertSlug(db: Queryable, slug: Omit<Slug, 'id' | 'created
       JSON.stringify(slug.healthChecks),
       JSON.stringify(slug.buildpacks),
       slug.stack,
+      slug.uid,
     ],
   )
   return toSlug(row as SlugRow)

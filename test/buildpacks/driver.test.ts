@@ -70,7 +70,7 @@ t.test('a buildpack runs as the classic API says', async (t) => {
   t.equal(fact('same-mount'), 'yes', 'a move between build and cache is a rename')
   t.equal(fact('app-writable'), 'yes')
   t.equal(fact('mode'), '400')
-  t.equal(fact('uid'), '1000')
+  t.equal(fact('uid'), '59419')
   t.equal(fact('stdin'), undefined, 'its stdin is empty')
   t.equal(fact('descriptors'), '4', 'it inherits no descriptor but the three')
   t.notMatch(fact('env'), /canary-1f3a/, 'config vars are files only')

@@ -99,7 +99,7 @@ export class ScratchApp {
     const container = await docker.createContainer({
       Image: stackBuildImage,
       Cmd: ['sleep', '3600'],
-      User: '1000:1000',
+      User: '59419:59419',
       Labels: { 'buildpacks-test': 'yes' },
       Env: Object.entries({ ...buildEnv(), ...options.env }).map(([name, value]) => `${name}=${value}`),
       HostConfig: {
@@ -148,7 +148,7 @@ export class ScratchApp {
     const container = await docker.createContainer({
       Image: stackImage,
       Cmd: ['bash', '-c', launcher, command],
-      User: '1000:1000',
+      User: '59419:59419',
       WorkingDir: '/app',
       Labels: { 'buildpacks-test': 'yes' },
       Env: Object.entries({ HOME: '/app', PORT: '5000', DYNO: 'web.1', ...env }).map(

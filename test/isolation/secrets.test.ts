@@ -214,7 +214,7 @@ t.test('the search finds what is where it must not be', async (t) => {
     env: { LEAKED: configValue },
     labels: { 'paas.instance': world.config.instance, 'paas.kind': 'probe' },
     network: 'none',
-    user: '1000:1000',
+    user: '59419:59419',
     limits: { memoryBytes: 64 * 1024 ** 2, cpus: 1, pids: 16, openFiles: 64 },
   })
   t.strictSame(await inContainers(), [`${world.config.instance}-leaky: config var`])

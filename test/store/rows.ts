@@ -1,4 +1,5 @@
 /** Rows that store tests begin with. */
+import { dynoUid } from '../../server/model/dyno-user.js'
 import type { ConfigVars } from '../../server/model/config-vars.js'
 import type { Release } from '../../server/model/release.js'
 import type { Slug } from '../../server/model/slug.js'
@@ -48,5 +49,6 @@ export function makeSlug(db: Database, appId: string): Promise<Slug> {
     healthChecks: [],
     buildpacks: ['heroku/python'],
     stack: 'paas-13',
+    uid: dynoUid,
   })
 }

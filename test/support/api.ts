@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { dynoUid } from '../../server/model/dyno-user.js'
 import { hashToken, newToken } from '../../server/actions/access.js'
 import { buildApi } from '../../server/api/app.js'
 import { type BuildOutputRegistry, createBuildOutput } from '../../server/api/build-output.js'
@@ -193,6 +194,7 @@ async function deploy(db: Database, appId: string, options: DeployOptions = {}):
       healthChecks: [],
       buildpacks: ['Python'],
       stack: 'paas-13',
+      uid: dynoUid,
     })
     const entries = Object.keys(processTypes).filter((type) => type !== 'release')
     await addFormationEntries(

@@ -33,7 +33,7 @@ interface KindProfile {
 
 const dyno: KindProfile = {
   capabilities: [],
-  user: /^1000:1000$/,
+  user: /^59419:59419$/,
   readOnlyRoot: false,
   network: 'joined',
   restart: 'no',
@@ -78,7 +78,7 @@ const kinds: Readonly<Record<string, KindProfile>> = {
     cpusAndFiles: false,
   },
   // Made by tests themselves, to ask from where an app would.
-  probe: { ...dyno, user: /^(1000:1000|999:999)$/, network: 'joined or none', mounts: [] },
+  probe: { ...dyno, user: /^(59419:59419|999:999)$/, network: 'joined or none', mounts: [] },
 }
 
 /** Sentences, one a deviation. */

@@ -2,6 +2,7 @@
  * Situations for `plan`, written as short as they are told: which releases there are, what the formation is, which
  * containers were found. `web.1 v2 up routed` is one container; the plan comes back as the lines it prints.
  */
+import { dynoUid } from '../../../server/model/dyno-user.js'
 import type { DesiredApp, RunnableRelease } from '../../../server/dynos/desired.js'
 import type {
   ObservedApp,
@@ -51,6 +52,7 @@ export function release(version: number, change: Partial<RunnableRelease> = {}):
       healthChecks: [],
       buildpacks: [],
       stack: '',
+      uid: dynoUid,
       createdAt: at(0),
     },
     processTypes,

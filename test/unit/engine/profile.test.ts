@@ -12,7 +12,7 @@ function shown(change: Record<string, unknown> = {}, config: Record<string, unkn
     labels: { 'paas.instance': 'x', 'paas.kind': 'dyno' },
     network: [{ network: 'x-dynos' }],
     ...probeRights,
-    user: '1000:1000',
+    user: '59419:59419',
   })
   const defaults = {
     Privileged: false,

@@ -71,7 +71,7 @@ pack_app() {
 pack() {
   local file=$1 tree=$2 path=$3
   shift 3
-  if ! tar --create --format=gnu --sort=name --mtime=@0 --owner=1000 --group=1000 --numeric-owner \
+  if ! tar --create --format=gnu --sort=name --mtime=@0 --owner=59419 --group=59419 --numeric-owner \
     --transform="flags=rh;s,^\\.,$path," --file="$file" --directory="$tree" "$@"; then
     error "$path could not be packed."
     return 1
