@@ -73,7 +73,8 @@ export async function ensureImages<N extends ImageName = ImageName>(
   }
   if ((await missing()).length > 0) {
     const lock = {
-      file: path.join(tmpdir(), 'paas-images.lock'),
+      // Where another user of the machine could have put it, it would hold us up.
+      file: path.join(process.getuid?.() === 0 ? '/run' : tmpdir(), 'paas-images.lock'),
       waitMs: buildDeadlineMs,
       onWait: (pid: number) => options.onLine(`images: process ${pid} is building them; waiting`),
     }

@@ -63,8 +63,8 @@ export function expectKeptIn(t: Test, text: string, place: Place): void {
   t.strictSame([...report.writable].sort(), [...place.writable].sort(), 'what its user may write')
   const none = '0000000000000000'
   t.match(Object.fromEntries(report.status), {
-    Uid: /^1000\s+1000\s+1000\s+1000$/,
-    Gid: /^1000\s+1000\s+1000\s+1000$/,
+    Uid: /^59419\s+59419\s+59419\s+59419$/,
+    Gid: /^59419\s+59419\s+59419\s+59419$/,
     CapInh: none,
     CapPrm: none,
     CapEff: none,
