@@ -48,7 +48,7 @@ export async function startGitDoor(options: GitDoorOptions): Promise<GitDependen
     log,
   })
   await relay.start()
-  await repos.sweep()
+  await repos.sweep((err) => log.warn({ err }, 'what a push left could not be removed; the next start tries again'))
   return {
     authenticate: async (header) => (await authenticate(platform, header))?.account,
     findRepository: async (account, appName) => {

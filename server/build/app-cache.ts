@@ -5,10 +5,11 @@
  * A build borrows the folder by renaming it into its room. The record is removed before anything changes and written when
  * all is in place: without it the folder counts as empty, so a crash costs a slower build and nothing else.
  */
-import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import { failpoint } from '../lib/failpoint.js'
+import { removeTree } from '../lib/remove-tree.js'
 import { dynoUid } from '../model/dyno-user.js'
 
 /** One dependency layer: which tree (`name`), where it goes in the image, what it was made of, and its digest. */
@@ -46,13 +47,13 @@ async function moveFile(from: string, to: string): Promise<void> {
   } catch {
     return
   }
-  await rm(to, { recursive: true, force: true })
+  await removeTree(to)
   await rename(from, to)
 }
 
 /** Moves a folder; a link or a file in its place is removed instead of followed. */
 async function moveFolder(from: string, to: string): Promise<void> {
-  await rm(to, { recursive: true, force: true })
+  await removeTree(to)
   if (await isFolder(from)) await rename(from, to)
 }
 
@@ -80,10 +81,10 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
     async lend(roomDir) {
       const layers = await readRecord()
       if (layers === undefined) {
-        await rm(home, { recursive: true, force: true })
+        await removeTree(home)
         return []
       }
-      await rm(record, { force: true })
+      await removeTree(record)
       failpoint('cache.lending')
       await writeFile(path.join(roomDir, 'previous', 'record.json'), JSON.stringify(layers))
       for (const name of kept)
@@ -107,7 +108,7 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
     async promote(roomDir, layers, cacheChanged) {
       const trees = path.join(home, 'layers')
       await mkdir(home, { recursive: true })
-      await rm(record, { force: true })
+      await removeTree(record)
       await moveFolder(borrowed(roomDir, 'layers'), trees)
       await mkdir(trees, { recursive: true })
       failpoint('cache.promoting')
@@ -118,14 +119,13 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
           await moveFile(`${fresh}.${beside}`, path.join(trees, `${layer.name}.${beside}`))
       }
       const wanted = new Set(layers.flatMap((l) => [l.name, `${l.name}.json`, `${l.name}.list`]))
-      for (const name of await readdir(trees))
-        if (!wanted.has(name)) await rm(path.join(trees, name), { recursive: true, force: true })
+      for (const name of await readdir(trees)) if (!wanted.has(name)) await removeTree(path.join(trees, name))
       const cache = cacheChanged ? path.join(roomDir, 'tmp', 'cache') : borrowed(roomDir, 'cache')
       await moveFolder(cache, path.join(home, 'cache'))
       failpoint('cache.before-record')
       await writeRecord(layers)
       failpoint('cache.promoted')
     },
-    remove: () => rm(home, { recursive: true, force: true }),
+    remove: () => removeTree(home),
   }
 }

@@ -10,12 +10,13 @@
  *   rooms/<id>/out                    ours alone: layer tars on their way into an image
  */
 import { randomBytes } from 'node:crypto'
-import { chmod, chown, mkdir, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import type { ContainerSpec, Engine, ExecSession, Labels, Mount } from '../engine/engine.js'
 import { dynoUid, userOf } from '../model/dyno-user.js'
 import { failpoint } from '../lib/failpoint.js'
+import { removeTree } from '../lib/remove-tree.js'
 import { labelNames } from '../model/labels.js'
 import { startDriver } from './driver-process.js'
 
@@ -73,7 +74,7 @@ async function removeRoom(engine: Engine, container: string, dir: string): Promi
     setTimeout(() => void removeRoom(engine, container, dir).catch(() => {}), removeAgainMs).unref()
     throw error
   } finally {
-    await rm(dir, { recursive: true, force: true })
+    await removeTree(dir)
   }
 }
 

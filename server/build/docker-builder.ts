@@ -2,13 +2,14 @@
  * Builds in the container engine: takes a room, streams config vars and source into its driver, passes its output on,
  * turns what comes out into an image. One build per app at a time is the caller's promise; how many in all is ours.
  */
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises'
+import { mkdir, readdir, statfs } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import { type Engine, EngineError, type Image } from '../engine/engine.js'
 import { failpoint } from '../lib/failpoint.js'
 import type { Logger } from '../lib/logger.js'
 import { createQueue } from '../lib/queue.js'
+import { removeTree } from '../lib/remove-tree.js'
 import { spreadFolder } from '../lib/spread-folder.js'
 import { labelNames } from '../model/labels.js'
 import { slugImageReference } from '../model/slug.js'
@@ -34,14 +35,22 @@ export interface DockerBuilder extends Builder {
   close(): Promise<void>
 }
 
-/** Removes rooms that a dead predecessor left, and makes their folder; call it before the first build. */
-export async function sweepRooms(engine: Engine, config: Config): Promise<void> {
+/**
+ * Removes rooms that a dead predecessor left, and makes their folder; call it before the first build. What can't be removed
+ * is logged and left: a start must not depend on what a build has written.
+ */
+export async function sweepRooms(
+  engine: Pick<Engine, 'listContainers' | 'removeContainer'>,
+  config: Pick<Config, 'instance' | 'dataDir'>,
+  log: Logger,
+): Promise<void> {
   await mkdir(roomsDir(config), { recursive: true })
   await spreadFolder(roomsDir(config))
   const left = await engine.listContainers({ [labelNames.instance]: config.instance, [labelNames.kind]: 'build' })
-  await Promise.all(left.map((c) => engine.removeContainer(c.id, { force: true })))
-  for (const room of await readdir(roomsDir(config)))
-    await rm(path.join(roomsDir(config), room), { recursive: true, force: true })
+  const leave = (err: unknown) =>
+    log.warn({ err }, 'what a build left could not be removed; the next start tries again')
+  await Promise.all(left.map((c) => engine.removeContainer(c.id, { force: true }).catch(leave)))
+  for (const room of await readdir(roomsDir(config))) await removeTree(path.join(roomsDir(config), room)).catch(leave)
 }
 
 export async function createDockerBuilder(options: DockerBuilderOptions): Promise<DockerBuilder> {
@@ -58,7 +67,7 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
     return stack
   }
   const load = (await engine.info()).containerdImageStore ? ociLoader(engine) : loadSlugImage
-  await sweepRooms(engine, config)
+  await sweepRooms(engine, config, log)
   const pool = createRoomPool({
     engine,
     config,

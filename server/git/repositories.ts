@@ -10,6 +10,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { access, constants, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { failpoint } from '../lib/failpoint.js'
+import { removeTree } from '../lib/remove-tree.js'
 import { checkOid, GitError, gitOutput } from './git-process.js'
 import { ensurePassableFolder, type RunAs, takeOver } from './git-user.js'
 import { isDeployRef } from './ref-rules.js'
@@ -47,8 +48,11 @@ export interface Repositories {
   /** The ref that HEAD names, whether or not it exists yet. */
   readHead(appId: string): Promise<string>
   setHead(appId: string, ref: string): Promise<void>
-  /** Removes what killed pushes, creations and removals left behind. Only while no push runs: at start. */
-  sweep(): Promise<void>
+  /**
+   * Removes what killed pushes, creations and removals left behind; tells of what it can't remove, and leaves it. Only while
+   * no push runs: at start.
+   */
+  sweep(onLeft: (error: unknown) => void): Promise<void>
   /**
    * Removes the quarantines that are there at the moment of the call, before anything else can happen. Only while nobody
    * pushes to this repository.
@@ -113,7 +117,7 @@ class BareRepositories implements Repositories {
       await rename(draft, this.path(appId))
       failpoint('repository.made')
     } catch (error) {
-      await rm(draft, { recursive: true, force: true })
+      await removeTree(draft)
       if (!(await this.exists(appId))) throw error
     }
   }
@@ -127,7 +131,7 @@ class BareRepositories implements Repositories {
       throw error
     }
     failpoint('repository.set-aside')
-    await rm(gone, { recursive: true, force: true, maxRetries: 3 })
+    await removeTree(gone)
   }
 
   async readRef(appId: string, ref: string): Promise<string | undefined> {
@@ -159,14 +163,15 @@ class BareRepositories implements Repositories {
     await this.#git(appId, ['symbolic-ref', 'HEAD', ref])
   }
 
-  async sweep(): Promise<void> {
+  async sweep(onLeft: (error: unknown) => void): Promise<void> {
     const shared = path.dirname(this.hooksDir)
     for (const name of await readdir(shared).catch(() => []))
       if (/^(?:\.hook|config)[-.][0-9a-f-]{36}$/.test(name)) await rm(path.join(shared, name), { force: true })
     for (const name of await readdir(this.#dir).catch(() => [])) {
-      if (name.startsWith('.making-') || name.startsWith('.gone-')) await removeFolder(path.join(this.#dir, name))
+      if (name.startsWith('.making-') || name.startsWith('.gone-'))
+        await removeTree(path.join(this.#dir, name)).catch(onLeft)
       if (!name.endsWith('.git')) continue
-      await removeQuarantines(path.join(this.#dir, name))
+      await removeQuarantines(path.join(this.#dir, name)).catch(onLeft)
     }
   }
 
@@ -231,9 +236,5 @@ async function writeAtomically(file: string, text: string): Promise<void> {
 async function removeQuarantines(repositoryPath: string): Promise<void> {
   const objects = path.join(repositoryPath, 'objects')
   const names = existsSync(objects) ? readdirSync(objects) : []
-  for (const name of names) if (name.startsWith('tmp_objdir-')) await removeFolder(path.join(objects, name))
-}
-
-function removeFolder(dir: string): Promise<void> {
-  return rm(dir, { recursive: true, force: true })
+  for (const name of names) if (name.startsWith('tmp_objdir-')) await removeTree(path.join(objects, name))
 }

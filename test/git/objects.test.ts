@@ -281,7 +281,7 @@ t.test('repositories', async (t) => {
   t.test('what killed processes left is swept, the rest stays', async (t) => {
     const left = ['.making-1', '.gone-1', `${appId}.git/objects/tmp_objdir-incoming-abc`]
     for (const name of left) await mkdir(path.join(dir, 'repositories', name), { recursive: true })
-    await repos.sweep()
+    await repos.sweep((error) => t.fail(String(error)))
     for (const name of left) await t.rejects(access(path.join(dir, 'repositories', name)))
     t.ok(await repos.exists(appId))
   })

@@ -4,12 +4,12 @@
  * `ensureReady` is one road from nothing to ready, each step of which looks first: folders → cluster → access rules →
  * container → networks → start → role and database. A server that runs and is where it should be is left alone.
  */
-import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config } from '../../config.js'
 import type { ContainerDetail, Engine, Network } from '../../engine/engine.js'
 import { failpoint } from '../../lib/failpoint.js'
+import { removeTree } from '../../lib/remove-tree.js'
 import type { AddOn } from '../../model/add-on.js'
 import { findPlan } from '../../model/add-on.js'
 import { labelNames } from '../../model/labels.js'
@@ -70,7 +70,7 @@ export function createPostgresProvider(options: PostgresProviderOptions): AddOnP
     removeData: async (addOnId) => {
       const { root } = folders.of(addOnId)
       failpoint('add-on.before-remove-data')
-      await rm(root, { recursive: true, force: true })
+      await removeTree(root)
       if (await exists(path.dirname(root))) await syncFolder(path.dirname(root))
       failpoint('add-on.after-remove-data')
     },
