@@ -79,6 +79,8 @@ export function loadConfig(env: ConfigEnv = process.env) {
       cpus: decimal(d.buildCpus),
       pids: count(d.buildPids, 16),
       diskBytes: bytes(d.buildDisk),
+      files: count(d.buildFiles, 1),
+      nameBytes: bytes(d.buildNames),
       outputBytes: bytes(d.buildOutput),
       sourceBytes: bytes(d.sourceBytes),
       sourceFiles: count(d.sourceFiles, 1),

@@ -70,6 +70,8 @@ export const settings = {
   buildCpus: declare('PAAS_BUILD_CPUS', '2', 'CPU limit of a build.'),
   buildPids: declare('PAAS_BUILD_PIDS', '1024', 'Process limit of a build.'),
   buildDisk: declare('PAAS_BUILD_DISK', '8g', 'Disk limit of a build folder.'),
+  buildFiles: declare('PAAS_BUILD_FILES', '500000', 'Files, folders and links in what a build hands out at most.'),
+  buildNames: declare('PAAS_BUILD_NAMES', '64m', 'Size of their names together at most; the platform remembers them.'),
   buildOutput: declare('PAAS_BUILD_OUTPUT', '10m', 'Output of a build beyond this is cut.'),
   sourceBytes: declare('PAAS_SOURCE_BYTES', '500m', 'Expanded size of a pushed source tree at most.'),
   sourceFiles: declare('PAAS_SOURCE_FILES', '100000', 'Files in a pushed source tree at most.'),

@@ -52,7 +52,7 @@ export function parseResultHeader(line: string, maxBytes: number): ResultHeader 
       .slice(0, 20)
       .map((name) => name.slice(0, 200)),
     processTypes: parseProcessTypes(object(header.process_types)),
-    addOns: texts(header.addons, /^[a-z0-9-]{1,60}(:[a-z0-9-]{1,60})?$/),
+    addOns: texts(header.addons, /^[a-z0-9-]{1,60}(:[a-z0-9-]{1,60})?$/).slice(0, 20),
     layers,
     cacheChanged: object(header.cache).changed === true,
     appBytes,

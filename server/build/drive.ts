@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import type { Config } from '../config.js'
 import type { Engine, ExecSession } from '../engine/engine.js'
-import { readBytes } from '../lib/byte-reader.js'
+import { type ByteReader, LineTooLong, readBytes } from '../lib/byte-reader.js'
 import { failpoint } from '../lib/failpoint.js'
 import { folderUse } from '../lib/folder-use.js'
 import type { BuildPhase } from '../model/build.js'
@@ -18,6 +18,7 @@ import { parseResultHeader, type ResultHeader } from './build-result.js'
 import type { BuildRoom } from './build-room.js'
 import type { BuildRequest } from './builder.js'
 import { driverSettings } from './driver-process.js'
+import { LayerRefused, layerBudget } from './layer-limits.js'
 import { writeLayerTar } from './layer-tar.js'
 import type { ImageLayer } from './slug-image.js'
 
@@ -29,6 +30,7 @@ export interface DriveOptions {
 
 const firstMeasureMs = 3_000
 const measureWithinMs = 15_000
+const maxHeaderBytes = 1024 * 1024
 
 /** Exit codes of the driver, a decade a phase. */
 const phases: Readonly<Record<number, BuildPhase>> = {
@@ -69,7 +71,7 @@ export async function drive(options: DriveOptions, room: BuildRoom, request: Bui
   const watch = watchLimits(options, room, request, session, output.quietMs)
   try {
     const [files] = await Promise.all([
-      readOutcome(session, room, config.build.diskBytes),
+      readOutcome(session, room, config.build),
       feed(session, request, driverSettings(request, options.stackId)),
     ])
     const exitCode = await session.exitCode()
@@ -140,23 +142,35 @@ async function writeVars(
   for await (const chunk of pack) input.write(chunk as Buffer)
 }
 
-async function readOutcome(session: ExecSession, room: BuildRoom, maxBytes: number): Promise<Outcome | undefined> {
+async function readOutcome(
+  session: ExecSession,
+  room: BuildRoom,
+  limits: Config['build'],
+): Promise<Outcome | undefined> {
   const reader = readBytes(session.stdout)
-  const line = await reader.line(1024 * 1024)
-  if (line === undefined) return undefined
-  const header = headerOf(line, maxBytes)
+  const header = await readHeader(reader, limits.diskBytes)
+  if (header === undefined) return undefined
+  const budget = layerBudget(limits)
+  const write = (bytes: number, prefix: string, name: string) =>
+    writeLayerTar(reader.bytes(bytes), prefix, path.join(room.dir, 'out', `${name}.tar`), budget)
   const layers = new Map<string, { diffId: string; file: string; bytes: number }>()
-  for (const layer of header.layers.filter((l) => l.isNew))
-    layers.set(
-      layer.name,
-      await writeLayerTar(reader.bytes(layer.bytes), layer.path, path.join(room.dir, 'out', `${layer.name}.tar`)),
-    )
-  const app = await writeLayerTar(reader.bytes(header.appBytes), 'app', path.join(room.dir, 'out', 'app.tar'))
-  await reader.drain()
-  return { header, files: { app, appBytes: app.bytes, layers } }
+  try {
+    for (const layer of header.layers.filter((l) => l.isNew))
+      layers.set(layer.name, await write(layer.bytes, layer.path, layer.name))
+    const app = await write(header.appBytes, 'app', 'app')
+    await reader.drain()
+    return { header, files: { app, appBytes: app.bytes, layers } }
+  } catch (error) {
+    throw error instanceof LayerRefused ? new BuildRefused('export', error.message, false) : error
+  }
 }
 
-function headerOf(line: string, maxBytes: number): ResultHeader {
+async function readHeader(reader: ByteReader, maxBytes: number): Promise<ResultHeader | undefined> {
+  const line = await reader.line(maxHeaderBytes).catch((error: unknown) => {
+    if (!(error instanceof LineTooLong)) throw error
+    throw new BuildRefused('export', `The build described its result in more than ${maxHeaderBytes} bytes.`, false)
+  })
+  if (line === undefined) return undefined
   try {
     return parseResultHeader(line, maxBytes)
   } catch (error) {

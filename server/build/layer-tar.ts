@@ -10,6 +10,8 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { dynoUid } from '../model/dyno-user.js'
+import { boundedHeaders, type LayerBudget } from './layer-limits.js'
+import { LinkTree } from './link-tree.js'
 
 export interface LayerTar {
   readonly file: string
@@ -21,8 +23,16 @@ export interface LayerTar {
 const kept: ReadonlySet<string> = new Set(['file', 'directory', 'symlink', 'link'])
 const epoch = new Date(0)
 
-/** Entries are named as in the image; those that are not at or below `prefix` (such as `app/.heroku/python`) are left out. */
-export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: string, file: string): Promise<LayerTar> {
+/**
+ * Entries are named as in the image; those that are not at or below `prefix` (such as `app/.heroku/python`) are left out, but
+ * count for the budget. Throws `LayerRefused` beyond it.
+ */
+export async function writeLayerTar(
+  source: AsyncIterable<Buffer>,
+  prefix: string,
+  file: string,
+  budget: LayerBudget,
+): Promise<LayerTar> {
   const extract = tar.extract()
   const pack = tar.pack()
   const hash = createHash('sha256')
@@ -36,7 +46,7 @@ export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: strin
   })
   const owner = { uid: dynoUid, gid: dynoUid, mtime: epoch, uname: '', gname: '' }
   const written = pipeline(pack, meter, createWriteStream(file))
-  const feeding = pipeline(Readable.from(source), extract)
+  const feeding = pipeline(Readable.from(boundedHeaders(source)), extract)
 
   // Each is awaited below; one that fails while the other is awaited must not count as nobody's.
   written.catch(() => {})
@@ -45,7 +55,7 @@ export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: strin
   const parts = prefix.split('/')
   for (let depth = 1; depth <= parts.length; depth++)
     pack.entry({ ...owner, name: `${parts.slice(0, depth).join('/')}/`, type: 'directory', mode: 0o755 })
-  const accept = acceptor(prefix)
+  const accept = acceptor(prefix, budget)
   try {
     for await (const entry of extract) {
       const accepted = accept(entry.header)
@@ -76,19 +86,15 @@ export async function writeLayerTar(source: AsyncIterable<Buffer>, prefix: strin
 type Accepted = Pick<tar.Header, 'name' | 'mode' | 'type'> & { readonly linkname?: string }
 
 /** Says of each entry, in their order, as what it may enter the layer; undefined when it may not. */
-function acceptor(prefix: string): (header: tar.Header) => Accepted | undefined {
+function acceptor(prefix: string, budget: LayerBudget): (header: tar.Header) => Accepted | undefined {
   // Whoever unpacks the layer would follow a link that stands where a folder is named.
-  const symlinks = new Set<string>()
+  const symlinks = new LinkTree(budget.takePlace)
   const entered = new Set<string>()
-  const isThroughLink = (name: string) => {
-    for (let at = name.lastIndexOf('/'); at > 0; at = name.lastIndexOf('/', at - 1))
-      if (symlinks.has(name.slice(0, at))) return true
-    return false
-  }
   return (header) => {
+    budget.take(header)
     const name = within(prefix, header.name)
     const type = header.type === 'contiguous-file' ? 'file' : (header.type ?? 'file')
-    if (name === undefined || name === prefix || !kept.has(type) || hasWhiteout(name) || isThroughLink(name))
+    if (name === undefined || name === prefix || !kept.has(type) || hasWhiteout(name) || symlinks.isAbove(name))
       return undefined
     const target = type === 'link' ? within(prefix, header.linkname ?? '') : undefined
     // A hard link joins a file that the layer has; others would break the image.

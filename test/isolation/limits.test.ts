@@ -2,6 +2,7 @@
 // Method: a platform with small limits; the probe app eats memory, processes, disk and log in a dyno, a one-off dyno and a
 // build. What a neighbour's speed suffers is measured by `test/soak/noisy-neighbour.test.ts`.
 import { readdirSync } from 'node:fs'
+import path from 'node:path'
 import t from 'tap'
 import { startWorld, until, type World } from '../support/world.js'
 
@@ -23,6 +24,7 @@ t.before(async () => {
       PAAS_BUILD_MEMORY: '600m',
       PAAS_BUILD_PIDS: '200',
       PAAS_BUILD_OUTPUT: '50k',
+      PAAS_BUILD_FILES: '20000',
     },
   })
   const other = await world.checkout('procfile', neighbour)
@@ -144,6 +146,16 @@ const builds: readonly { what: string; says: readonly RegExp[]; isRefused: boole
     says: [/fork \d+: Resource temporarily unavailable/, /Output is longer than 50 kB \(PAAS_BUILD_OUTPUT\)/],
     isRefused: false,
   },
+  {
+    what: 'clutter 21000',
+    says: [/The build made more than 20000 files \(PAAS_BUILD_FILES\)/],
+    isRefused: true,
+  },
+  {
+    what: 'forge',
+    says: [/The build made a path of 1000\d\d\d bytes, longer than the 4096 allowed/],
+    isRefused: true,
+  },
 ]
 
 for (const { what, says, isRefused } of builds)
@@ -155,3 +167,15 @@ for (const { what, says, isRefused } of builds)
     t.equal(pushed.code !== 0, isRefused, `exit code ${pushed.code}`)
     await answers()
   })
+
+t.test('folders that a build nests deeper than a path may be long go with its room', async (t) => {
+  await world.api('PATCH', `/apps/${app}/config-vars`, { PROBE_BUILD: 'nest' })
+  await world.commitAll(repo, 'nest')
+  const pushed = await world.push(repo)
+  t.match(pushed.output, /nested/)
+  t.equal(pushed.code, 0, pushed.output)
+  const rooms = path.join(world.config.dataDir, 'builds', 'rooms')
+  const isNested = (room: string) =>
+    readdirSync(path.join(rooms, room, 'tmp')).some((name) => name.startsWith('nested'))
+  await until('the room to be gone', async () => !readdirSync(rooms).some(isNested))
+})

@@ -5,12 +5,14 @@ import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
 import tar from 'tar-stream'
+import { type LayerLimits, layerBudget } from '../../../server/build/layer-limits.js'
 import { writeLayerTar } from '../../../server/build/layer-tar.js'
 
 type Entry = Partial<tar.Header> & { readonly name: string; readonly content?: string }
 
 const dir = t.testdir()
 let files = 0
+const limits: LayerLimits = { files: 1_000, nameBytes: 100_000 }
 
 async function pack(entries: readonly Entry[]): Promise<Buffer> {
   const packing = tar.pack()
@@ -24,7 +26,12 @@ async function pack(entries: readonly Entry[]): Promise<Buffer> {
 /** The layer's entries, read back: `name`, `name -> target` for links, with what a file holds. */
 async function layerOf(source: Buffer | AsyncIterable<Buffer>, prefix = 'app') {
   const file = path.join(dir, `${++files}.tar`)
-  const layer = await writeLayerTar(Buffer.isBuffer(source) ? Readable.from([source]) : source, prefix, file)
+  const layer = await writeLayerTar(
+    Buffer.isBuffer(source) ? Readable.from([source]) : source,
+    prefix,
+    file,
+    layerBudget(limits),
+  )
   const bytes = await readFile(file)
   t.equal(layer.bytes, bytes.length)
   t.equal(layer.diffId, `sha256:${createHash('sha256').update(bytes).digest('hex')}`)
@@ -158,16 +165,20 @@ t.test('a source that breaks, lies or ends early is an error, and nothing is lef
     throw new Error('the engine hung up')
   }
   const file = path.join(dir, 'broken.tar')
-  await t.rejects(writeLayerTar(breaking(), 'app', file), { message: 'the engine hung up' })
-  await t.rejects(writeLayerTar(Readable.from([good.subarray(0, 50_000)]), 'app', file))
-  await t.rejects(writeLayerTar(Readable.from([Buffer.alloc(2_048, 'x')]), 'app', file))
+  const budget = layerBudget(limits)
+  await t.rejects(writeLayerTar(breaking(), 'app', file, budget), { message: 'the engine hung up' })
+  await t.rejects(writeLayerTar(Readable.from([good.subarray(0, 50_000)]), 'app', file, budget))
+  await t.rejects(writeLayerTar(Readable.from([Buffer.alloc(2_048, 'x')]), 'app', file, budget))
 })
 
 t.test('a full disk is an error that says so', async (t) => {
   const entries = Array.from({ length: 50 }, (_, n) => ({ name: `app/${n}`, content: 'x'.repeat(100_000) }))
   const links = Array.from({ length: 50 }, (_, n) => ({ name: `app/l${n}`, type: 'symlink' as const, linkname: 'x' }))
   const source = await pack([...entries, ...links])
-  await t.rejects(writeLayerTar(Readable.from([source]), 'app', '/dev/full'), { code: 'ENOSPC' })
-  await t.rejects(writeLayerTar(Readable.from([await pack(links)]), 'app', '/dev/full'), { code: 'ENOSPC' })
-  await t.rejects(writeLayerTar(Readable.from([source]), 'app', path.join(dir, 'no', 'folder.tar')), { code: 'ENOENT' })
+  const budget = layerBudget(limits)
+  await t.rejects(writeLayerTar(Readable.from([source]), 'app', '/dev/full', budget), { code: 'ENOSPC' })
+  await t.rejects(writeLayerTar(Readable.from([await pack(links)]), 'app', '/dev/full', budget), { code: 'ENOSPC' })
+  await t.rejects(writeLayerTar(Readable.from([source]), 'app', path.join(dir, 'no', 'folder.tar'), budget), {
+    code: 'ENOENT',
+  })
 })
