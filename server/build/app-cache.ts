@@ -5,7 +5,7 @@
  * A build borrows the folder by renaming it into its room. The record is removed before anything changes and written when
  * all is in place: without it the folder counts as empty, so a crash costs a slower build and nothing else.
  */
-import { lstat, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Config } from '../config.js'
 import { failpoint } from '../lib/failpoint.js'
@@ -84,7 +84,7 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
         await removeTree(home)
         return []
       }
-      await removeTree(record)
+      await rm(record, { force: true })
       failpoint('cache.lending')
       await writeFile(path.join(roomDir, 'previous', 'record.json'), JSON.stringify(layers))
       for (const name of kept)
@@ -108,7 +108,7 @@ export function appCache(config: Pick<Config, 'dataDir'>, appId: string): AppCac
     async promote(roomDir, layers, cacheChanged) {
       const trees = path.join(home, 'layers')
       await mkdir(home, { recursive: true })
-      await removeTree(record)
+      await rm(record, { force: true })
       await moveFolder(borrowed(roomDir, 'layers'), trees)
       await mkdir(trees, { recursive: true })
       failpoint('cache.promoting')
