@@ -38,8 +38,8 @@ import { ensureFirewall } from './engine/host-firewall.js'
 import { subnetPlan } from './model/subnets.js'
 import { settleDeployedRefs } from './deployed-refs.js'
 import type { Platform, ReleaseNews } from './platform.js'
-import { formatAccessLine } from './router/access-log.js'
 import { createRouter, type Router } from './router/router.js'
+import { createRouterLines } from './router-lines.js'
 import { routerOptions } from './router-options.js'
 import { type Database, openDatabase, throughOutages } from './store/database.js'
 import { nextRouteTableVersion } from './store/dynos.js'
@@ -224,18 +224,8 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await api.register(registerGit, git)
 
   const ending = new AbortController()
-  const following = router.followAccessLog((entry) => {
-    // A request for no app is in nobody's log; lines of one that is gone come late, and would begin a log for it anew.
-    if (!context.routes.has(entry.appId)) return
-    const line = {
-      at: new Date().toISOString(),
-      source: 'heroku',
-      dyno: 'router',
-      text: formatAccessLine(entry),
-    } as const
-    hub.append(entry.appId, line)
-    if (entry.isSample) hub.skip(entry.appId, 'some')
-  }, ending.signal)
+  const routerLines = createRouterLines({ hub, log, hasApp: (appId) => context.routes.has(appId) })
+  const following = router.followAccessLog(routerLines.onEntry, ending.signal, routerLines.onUnreadable)
   const keeping = router.keepHouse(ending.signal, (err) =>
     log.warn({ err }, 'the router could not be brought in step; trying again'),
   )

@@ -1,8 +1,11 @@
 /**
  * The router's log: one entry a request, from HAProxy's line to Heroku's.
  *
- * HAProxy's lines are JSON, made by the format in `render-frontend.ts`; how they come here is `log-socket.ts`.
+ * HAProxy's lines are JSON, made by the format in `render-frontend.ts`; how they come here is `log-socket.ts`. Host, path and
+ * `X-Forwarded-For` are a stranger's words: whatever stands in them, a request is one line, and they stay within their place
+ * in it.
  */
+import { isIP } from 'node:net'
 import { type RouterCode, codeOf, routerCodes } from './codes.js'
 
 export interface AccessEntry {
@@ -16,7 +19,7 @@ export interface AccessEntry {
   readonly path: string
   readonly host: string
   readonly requestId: string
-  /** The `X-Forwarded-For` that the app got. */
+  /** The `X-Forwarded-For` that the app got; of a long one the start, `…`, and the address that the router saw. */
   readonly fwd: string
   /** `web.1`; empty where no dyno was asked. */
   readonly dyno: string
@@ -36,7 +39,7 @@ export interface AccessEntry {
   readonly desc?: string
 }
 
-/** One of HAProxy's lines; undefined for what isn't a request's (a failed TLS handshake, for example). */
+/** One of HAProxy's lines; undefined for what isn't a request's (a failed TLS handshake) or can't be read (`isRecord`). */
 export function parseAccessLine(line: string, idleTimeoutMs: number): AccessEntry | undefined {
   const record = readRecord(line)
   if (record === undefined) return undefined
@@ -64,8 +67,7 @@ export function parseAccessLine(line: string, idleTimeoutMs: number): AccessEntr
     path: text('path') + text('query'),
     host: text('host'),
     requestId: text('id'),
-    // Nought where the client spoke for nobody.
-    fwd: text('fwd') || text('client'),
+    fwd: forwardedFor(text('fwd'), text('client')),
     dyno: isApp ? server.replace(/_[^_]*$/, '') : '',
     connectMs,
     serviceMs:
@@ -83,33 +85,84 @@ function serviceOf(total: number, receive: number, wait: number, connect: number
   return Math.max(0, total - Math.max(0, receive) - Math.max(0, wait) - connect)
 }
 
+/** True for a line that is about a request, whole or not. */
+export function isRecord(line: string): boolean {
+  return line.startsWith('{')
+}
+
+/** The app that a record names which `parseAccessLine` can't read. */
+export function appIdOfRecord(line: string): string | undefined {
+  return /^\{"at": ?"?\d*"?, ?"app": ?"[a-z-]*:([\w-]+):/.exec(line)?.[1]
+}
+
 function readRecord(line: string): Readonly<Record<string, unknown>> | undefined {
+  if (!isRecord(line)) return undefined
+  // HAProxy writes control characters as they are, which JSON forbids; few records hold any.
+  const value = parsed(line) ?? parsed(line.replace(/\p{Cc}/gu, (c) => `\\u${hex(c, 4)}`))
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+}
+
+function parsed(json: string): unknown {
   try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return JSON.parse(json)
   } catch {
     return undefined
   }
 }
 
-/** Heroku's line: `at=info method=GET path="/" host=… request_id=… fwd="…" dyno=web.1 connect=0ms service=12ms …`. */
+/** The record holds the first 2 kB of the header, and nothing where the client spoke for nobody. */
+function forwardedFor(header: string, client: string): string {
+  if (header === '') return client
+  return isIP(client) === 0 || header.endsWith(client) ? header : `${header}…, ${client}`
+}
+
+/** Bytes of one quoted value. Two of them and all the rest stay below `textBytesMax`, where a log goes on in another line. */
+const quotedBytesMax = 4_000
+const quotedEndBytes = 64
+const methodMax = 64
+const hostMax = 255
+
+/**
+ * Heroku's line: `at=info method=GET path="/" host=… request_id=… fwd="…" dyno=web.1 connect=0ms service=12ms …`. One line of
+ * less than 10,000 bytes, in which a client can end neither the quotes nor the line.
+ */
 export function formatAccessLine(entry: AccessEntry): string {
   const meaning = entry.code === undefined ? undefined : routerCodes[entry.code]
   const sock = meaning?.sock === undefined ? '' : `sock=${meaning.sock} `
   const failure = meaning === undefined ? 'at=info' : `at=${meaning.at} code=${entry.code} desc="${meaning.desc}"`
   const milliseconds = (value: number | undefined) => (value === undefined ? '' : `${value}ms`)
   return [
-    `${sock}${failure} method=${entry.method} path="${quotable(entry.path)}" host=${entry.host}`,
-    `request_id=${entry.requestId} fwd="${quotable(entry.fwd)}" dyno=${entry.dyno}`,
+    `${sock}${failure} method=${word(entry.method, methodMax)} path="${quotable(entry.path)}"`,
+    `host=${word(entry.host, hostMax)} request_id=${entry.requestId} fwd="${quotable(entry.fwd)}" dyno=${entry.dyno}`,
     `connect=${milliseconds(entry.connectMs)} service=${milliseconds(entry.serviceMs)} status=${entry.status}`,
     `bytes=${entry.bytes} protocol=${entry.protocol}`,
   ].join(' ')
 }
 
-/** A client can't end the quotes or the line. */
+/** Written `#XX`: what would end the quotes or the line, and what a terminal obeys or reorders the line by. */
 function quotable(text: string): string {
-  return text.replace(
-    /["\\\u0000-\u001f\u007f]/g,
-    (c) => `#${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-  )
+  return shortened(text.replace(/["\\\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, escaped))
+}
+
+/** A value without quotes. */
+function word(text: string, most: number): string {
+  return text.replace(/[^!#-[\]-~]/g, escaped).slice(0, most)
+}
+
+function escaped(c: string): string {
+  return `#${hex(c, 2)}`
+}
+
+function hex(c: string, digits: number): string {
+  return c.charCodeAt(0).toString(16).toUpperCase().padStart(digits, '0')
+}
+
+/** The end is kept, for it says the address that the router saw. */
+function shortened(text: string): string {
+  if (text.length * 3 <= quotedBytesMax) return text
+  const bytes = Buffer.from(text)
+  if (bytes.length <= quotedBytesMax) return text
+  // A character that is cut becomes U+FFFD, which takes up to two bytes more.
+  const start = bytes.toString('utf8', 0, quotedBytesMax - 2 * quotedEndBytes)
+  return `${start}…${bytes.toString('utf8', bytes.length - quotedEndBytes)}`
 }

@@ -30,12 +30,16 @@ export function renderFrontends(settings: RouterSettings, paths: RouterPaths): s
   ].join('\n')
 }
 
-/** One JSON object a request; `access-log.ts` reads it. */
+/**
+ * One JSON object a request; `access-log.ts` reads it. HAProxy drops a record that is longer than its buffers, so all that a
+ * client may write is bounded: the request line by `logurilen` (each of its bytes becomes three at most), the rest by what is
+ * refused. Control characters stand in it as they came.
+ */
 function logFormat(tls: string): string {
   return [
     '%{+json}o',
     '%(at:sint)[request_date(ms)] %(app)[var(txn.app)] %(code)[var(txn.code)] %(server)s',
-    `%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd)] %(client)ci %(tls)${tls}`,
+    `%(method)HM %(path)HPO %(query)HQ %(host)[var(txn.host)] %(id)ID %(fwd)[var(txn.fwd),bytes(0,2048)] %(client)ci %(tls)${tls}`,
     '%(receive)TR %(wait)Tw %(connect)Tc %(data)Td %(total)Ta %(status)ST %(bytes)B %(end)ts %(sample)[var(txn.sample)]',
   ].join(' ')
 }
@@ -68,11 +72,15 @@ function refusals(paths: RouterPaths): string {
   return `  acl has_sni ssl_fc_has_sni
   acl sni_is_host ssl_fc_sni,lower,strcmp(txn.host) eq 0
   http-request set-var(txn.host) req.hdr(host),host_only,lower,rtrim(.)
-  http-request deny deny_status 405 if METH_CONNECT
+  acl usual_method method GET HEAD POST
+  acl refused_method method CONNECT
+  acl refused_method method,length gt 64
+  http-request deny deny_status 405 if !usual_method refused_method
   acl is_h2 req.ver 2.0
   acl is_path url -m beg /
-  acl is_absolute url -m beg -i http:// https://
-  http-request deny deny_status 400 if !is_path !is_h2 !is_absolute !{ url -m str * }
+  # HTTP/2 comes in this form too. A longer authority would leave a log without the path.
+  acl is_absolute url -m reg -i '^https?://[^/?@]{1,320}([/?]|$)'
+  http-request deny deny_status 400 if !is_path !is_absolute !{ url -m str * }
   http-request deny deny_status 400 if HTTP_1.0 { req.hdr(transfer-encoding) -m found }
   http-request return status 414 if { pathq,length gt 8192 }
   http-request set-var(txn.code) str(H31) if has_sni !sni_is_host
@@ -83,7 +91,7 @@ function refusals(paths: RouterPaths): string {
 /** The host decides: the map's slot, else the slot of the wildcard one label up, else nobody's. */
 function whoIsAsked(settings: RouterSettings, { hostsMap, slotsMap }: RouterPaths): string {
   return `  http-request set-var(txn.slot) var(txn.host),map_str(${hostsMap})
-  http-request set-var(txn.slot) var(txn.host),regsub("^[^.]+","*"),map_str(${hostsMap}) unless { var(txn.slot) -m found }
+  http-request set-var(txn.slot) var(txn.host),regsub("^[^.]+","*"),map_str(${hostsMap}) unless { var(txn.slot) -m found } or { var(txn.host),length gt 253 }
   http-request set-var(txn.app) var(txn.slot),map_str(${slotsMap})
   http-request return status 200 content-type text/plain string "ok" if !{ var(txn.app) -m found } { path ${healthPath} }
   http-request set-timeout client ${settings.apiIdleTimeoutMs} if { var(txn.slot) -m str ${platformSlot} }

@@ -69,7 +69,7 @@ global
   stats socket ${paths.adminSocket} mode 600 level admin
   hard-stop-after ${settings.hardStopMs}
   fd-hard-limit 100000
-  tune.http.logurilen 8192
+  tune.http.logurilen 3072
   ssl-default-bind-options ssl-min-ver TLSv1.2
   ssl-default-bind-ciphers ${ciphers.join(':')}
   log ring@access len 16384 format raw local0

@@ -8,7 +8,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RouteTable } from '../model/route-table.js'
-import { type AccessEntry, parseAccessLine } from './access-log.js'
+import { type AccessEntry, appIdOfRecord, isRecord, parseAccessLine } from './access-log.js'
 import { createCertificates } from './certificates.js'
 import { sessionsOf, sweepParked } from './draining.js'
 import { createRouterFiles } from './files.js'
@@ -57,9 +57,14 @@ export interface Router {
   caCertificatePem(): Promise<string>
   /**
    * Hears of every request as it ends, until the signal aborts; two that end in the same moment come in either order.
-   * One listener at a time. What ends while nobody listens is heard of later.
+   * One listener at a time. What ends while nobody listens is heard of later. `onUnreadable` hears of each request whose
+   * record can't be read, with the app when that much can.
    */
-  followAccessLog(onEntry: (entry: AccessEntry) => void, signal: AbortSignal): Promise<void>
+  followAccessLog(
+    onEntry: (entry: AccessEntry) => void,
+    signal: AbortSignal,
+    onUnreadable?: (appId: string | undefined) => void,
+  ): Promise<void>
 }
 
 /** Throws a sentence when the folder's path can't be used. */
@@ -100,10 +105,11 @@ export function createRouter(options: RouterOptions): Router {
       return { up: process !== undefined, version: publisher.placement().version }
     },
     caCertificatePem: () => certificates.caCertificatePem(),
-    followAccessLog(onEntry, signal) {
+    followAccessLog(onEntry, signal, onUnreadable) {
       const onLine = (line: string) => {
         const entry = parseAccessLine(line, settings.idleTimeoutMs)
         if (entry !== undefined) onEntry(entry)
+        else if (isRecord(line)) onUnreadable?.(appIdOfRecord(line))
       }
       return followLog(paths, onLine, signal)
     },

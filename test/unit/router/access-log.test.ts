@@ -1,6 +1,8 @@
 /** From HAProxy's line to Heroku's. */
+import fc from 'fast-check'
 import t from 'tap'
-import { formatAccessLine, parseAccessLine } from '../../../server/router/access-log.js'
+import { cleanLines } from '../../../server/logs/log-line.js'
+import { appIdOfRecord, formatAccessLine, isRecord, parseAccessLine } from '../../../server/router/access-log.js'
 import { createFrameReader, parseClientless } from '../../../server/router/log-socket.js'
 
 const line = {
@@ -72,6 +74,70 @@ t.test('a line becomes an entry, and the entry Heroku’s line', (t) => {
   t.match(parse({ sample: 1 }), { isSample: true })
   t.equal(parseAccessLine('public/1: SSL handshake failure', 55_000), undefined)
   t.equal(parseAccessLine('', 55_000), undefined)
+  t.end()
+})
+
+t.test('control characters, which HAProxy writes as they are, cost no line', (t) => {
+  const record = JSON.stringify({ ...line, fwd: 'FWD' })
+  for (const odd of ['a\tb', 'a\x1b[2Jb', 'a\x07', '\x01\x02\x7f\x80\x9b'])
+    t.equal(parseAccessLine(record.replace('FWD', odd), 55_000)?.fwd, odd, JSON.stringify(odd))
+  t.end()
+})
+
+t.test('of a long X-Forwarded-For the address that the router saw is kept', (t) => {
+  const long = 'a'.repeat(2048)
+  t.equal(parse({ fwd: long, client: '10.0.0.7' })?.fwd, `${long}…, 10.0.0.7`)
+  t.equal(parse({ fwd: '1.2.3.4, 10.0.0.7', client: '10.0.0.7' })?.fwd, '1.2.3.4, 10.0.0.7')
+  t.equal(parse({ fwd: '', client: '::1' })?.fwd, '::1')
+  t.equal(parse({ fwd: long, client: 'unix:1' })?.fwd, long)
+  const entry = parse({ fwd: '"'.repeat(2048), client: '10.0.0.7' })
+  t.match(entry && formatAccessLine(entry), /fwd="(#22)+#?2?….{0,60}, 10\.0\.0\.7" dyno=/)
+  t.end()
+})
+
+t.test('a record that is cut is told from what is no record, and names its app as far as it goes', (t) => {
+  const record = JSON.stringify(line)
+  for (const cut of [80, 200, record.length - 1]) {
+    t.equal(parseAccessLine(record.slice(0, cut), 55_000), undefined)
+    t.ok(isRecord(record.slice(0, cut)))
+    t.equal(appIdOfRecord(record.slice(0, cut)), '0b5c')
+  }
+  t.equal(appIdOfRecord('{"at": 1795749786512, "app": "up:0b5c:hello", "code": ""'), '0b5c', "with HAProxy's spaces")
+  t.equal(appIdOfRecord('{"at":1,"app":"","fwd":"app\\": \\"up:0b5c:hello'), undefined)
+  t.notOk(isRecord('public/1: SSL handshake failure'))
+  t.end()
+})
+
+t.test('whatever a client sends, its request is one line, whose values end where they end', (t) => {
+  const odd = fc.string({
+    unit: fc.oneof(
+      fc.constantFrom('"', '\\', '\n', '\r', '\t', '\x1b', '\x9b', '\u202e', '\u2028', ' at=error code=H12'),
+      fc.string({ unit: 'binary', maxLength: 1 }),
+    ),
+  })
+  const value = fc.oneof(
+    odd,
+    fc.tuple(odd, fc.integer({ min: 0, max: 12_000 })).map(([text, count]) => text.repeat(200).slice(0, count)),
+  )
+  const form =
+    /^at=info method=[^ "\\]{0,64} path="([^"\\]*)" host=[^ "\\]{0,255} request_id=\S+ fwd="([^"\\]*)" dyno=web\.1 connect=3ms service=50ms status=200 bytes=123 protocol=http$/
+  const entry = parse({})
+  if (entry === undefined) return t.fail('the plain line')
+  fc.assert(
+    fc.property(value, value, value, value, (method, path, host, fwd) => {
+      const text = formatAccessLine({ ...entry, method, path, host, fwd })
+      const kept = cleanLines({ at: entry.at.toISOString(), source: 'heroku', dyno: 'router', text }, () => '')
+      return form.test(text) && kept.length === 1 && !/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/u.test(text)
+    }),
+    { numRuns: 500 },
+  )
+  const forged = `${'a'.repeat(9_800)} at=error code=H12 desc="Request timeout" status=503`
+  t.ok(Buffer.byteLength(formatAccessLine({ ...entry, fwd: forged, path: forged })) < 9_000)
+  t.equal(
+    /fwd="[^"]*"/.exec(formatAccessLine({ ...entry, fwd: '\x9b2J\u202eevil\u2066 שלום 👩‍💻 é' }))?.[0],
+    'fwd="#9B2J#202Eevil#2066 שלום 👩‍💻 é"',
+    'what a terminal obeys is written out; letters and emoji stay',
+  )
   t.end()
 })
 
