@@ -148,6 +148,8 @@ t.test('nothing but colour reaches the terminal', async (t) => {
   t.equal(stripControls('\x1b]0;title\x07a\x1b[2Jb\x1b[31mc\x9b1Ad\re\x08'), 'abcde')
   t.equal(stripControls('\x1b[31mred', true), '\x1b[31mred\x1b[0m')
   t.equal(stripControls('\x1bP1$r0m\x1b\\x\x1b(Bz\x1b'), 'xz')
+  t.equal(stripControls('a\u202eb\u2066c\u2069\u200e\u200f\u061cd'), 'abcd', 'nothing shows words in another order')
+  t.equal(stripControls('שלום مرحبا 👩‍💻'), 'שלום مرحبا 👩‍💻', 'right-to-left letters and joined emoji stay')
   t.equal(visibleWidth('\x1b[31m⬢ red\x1b[0m'), 5)
   const piece = fc.constantFrom(
     '\x1b',
