@@ -11,7 +11,7 @@ export function rangeHeader(request: FastifyRequest): string | undefined {
 export function announceNext(reply: FastifyReply, nextRange: string | undefined): void {
   reply.header('accept-ranges', 'id')
   if (nextRange === undefined) return
-  reply.code(206).header('next-range', nextRange)
+  reply.header('next-range', nextRange).code(206)
 }
 
 /** The page of `items` that the request's Range asks for; 200 at most unless it says more. */

@@ -1,6 +1,7 @@
 /**
  * The Platform API's pagination: a `Range` request header such as `version ..; order=desc,max=15`, and a `Next-Range`
- * response header to send next. A range that can't be read means the default: clients send odd ones with every request.
+ * response header to send next. A range that can't be read, or names a field that nothing is ordered by, means the default:
+ * clients send odd ones with every request.
  */
 export interface Range {
   readonly field: string
@@ -15,7 +16,7 @@ export interface Range {
 export const pageMax = 200
 const pageLimit = 1000
 
-const form = /^\s*([a-z_]{1,32})\s+(\]?)([^;\s]{0,200}?)\.\.([^;\s]{0,200})\s*(?:;(.{0,200}))?$/i
+const form = /^\s*([a-z_]{1,32})\s+(\]?)([!-:<-~]{0,200}?)\.\.([!-:<-~]{0,200})\s*(?:;(.{0,200}))?$/i
 
 /** Never throws. */
 export function parseRange(header: string | undefined, defaultField = 'id'): Range {
@@ -41,24 +42,28 @@ export function nextRange(range: Pick<Range, 'field' | 'end' | 'descending' | 'm
   return `${range.field} ]${last}..${range.end ?? ''}; ${range.descending ? 'order=desc,' : ''}max=${range.max}`
 }
 
-/** One page of a list that is in memory: its items keep their order, whatever field the range names. */
+/** One page of a list that is in memory: its items keep their order, and a range is of their ids. */
 export function pageOf<Item extends object>(
   all: readonly Item[],
   range: Range,
 ): { readonly items: readonly Item[]; readonly nextRange: string | undefined } {
   const ordered = range.descending ? [...all].reverse() : all
-  const field = ordered[0] !== undefined && range.field in ordered[0] ? range.field : 'id'
-  const keyOf = (item: Item) => String((item as Readonly<Record<string, unknown>>)[field] ?? '')
-  const at = (value: string) => ordered.findIndex((item) => keyOf(item) === value)
+  // Any other field's values may be equal, or have no place in a header.
+  const { start, end } = range.field === 'id' ? range : { start: undefined, end: undefined }
+  const at = (id: string) => ordered.findIndex((item) => idOf(item) === id)
   let from = 0
-  if (range.start) {
-    const index = at(range.start.value)
-    from = index < 0 ? ordered.length : range.start.inclusive ? index : index + 1
+  if (start) {
+    const index = at(start.value)
+    from = index < 0 ? ordered.length : start.inclusive ? index : index + 1
   }
-  const endAt = range.end === undefined ? -1 : at(range.end)
+  const endAt = end === undefined ? -1 : at(end)
   const until = endAt < 0 ? ordered.length : endAt + 1
   const items = ordered.slice(from, Math.min(until, from + range.max))
   const last = items.at(-1)
-  const hasMore = last !== undefined && from + items.length < until && keyOf(last) !== ''
-  return { items, nextRange: hasMore ? nextRange({ ...range, field }, keyOf(last)) : undefined }
+  const hasMore = last !== undefined && from + items.length < until && idOf(last) !== ''
+  return { items, nextRange: hasMore ? nextRange({ ...range, field: 'id', end }, idOf(last)) : undefined }
+}
+
+function idOf(item: object): string {
+  return 'id' in item && typeof item.id === 'string' ? item.id : ''
 }

@@ -195,6 +195,26 @@ t.test('lists come in pages of 200 with the way to the next', async (t) => {
   t.equal(second.body.length, 6)
 })
 
+t.test('no value of a list gets into a header', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  for (const description of ['€', 'a\nb: c', '\u202e'])
+    t.equal((await world.call(ann, 'POST /oauth/authorizations', { description })).status, 201)
+  for (const field of ['description', 'constructor', 'user', '__proto__']) {
+    const seen: string[] = []
+    let range: string | undefined = `${field} ..; order=desc,max=1`
+    for (let pages = 0; range !== undefined && pages < 9; pages++) {
+      const answer = await world.call(ann, 'GET /oauth/authorizations', undefined, { range })
+      seen.push(...answer.body.map((authorization: { id: string }) => authorization.id))
+      range = answer.headers['next-range'] as string | undefined
+      t.equal(answer.status, range === undefined ? 200 : 206)
+      t.match(range ?? 'id ]0..;', /^id \][0-9a-f-]+\.\.;/, field)
+    }
+    t.equal(new Set(seen).size, seen.length)
+    t.ok(seen.length >= 3, `${field}: each authorization once`)
+  }
+})
+
 t.test('the OpenAPI document has every route, with what it takes and answers', async (t) => {
   const world = await startTestApi(t)
   const document = (await world.call(undefined, 'GET /openapi.json')).body

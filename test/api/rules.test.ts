@@ -41,6 +41,9 @@ t.test('a range is read as clients write it, and never refused', async (t) => {
     'id ..; max=-1',
     'id ..; max=x',
     'id ..; max=0',
+    'id €..',
+    'id a..\x85',
+    'id \x01..',
   ])
     t.match(parseRange(odd), { start: undefined, descending: false, max: 200 }, String(odd))
   t.equal(parseRange('id ..; max=99999').max, 1000)
@@ -64,6 +67,21 @@ t.test('pages put together are the list, in order, each thing once', async (t) =
   )
   t.strictSame(pageOf([{ id: 'a' }], parseRange('id gone..')), { items: [], nextRange: undefined })
   t.strictSame(pageOf([{ id: 'a' }, { id: 'b' }, { id: 'c' }], parseRange('id a..b')).items, [{ id: 'a' }, { id: 'b' }])
+})
+
+t.test('a list is paged by its ids, whatever field a range names', async (t) => {
+  const all = ['a', 'b', 'c'].map((id) => ({ id, description: '€\n', name: 'same' }))
+  for (const field of ['description', 'name', 'constructor', '__proto__', 'tostring', 'nothing', 'version'])
+    for (const bounds of ['..', ']same..', 'same..same'])
+      t.strictSame(
+        pageOf(all, parseRange(`${field} ${bounds}; order=desc,max=2`)),
+        { items: [all[2], all[1]], nextRange: 'id ]b..; order=desc,max=2' },
+        `${field} ${bounds}`,
+      )
+  t.strictSame(pageOf([{ key: 1 }, { key: 2 }], parseRange('key ..; max=1')), {
+    items: [{ key: 1 }],
+    nextRange: undefined,
+  })
 })
 
 t.test('a secret in a URL opens what it was issued for, in time, and nothing else', async (t) => {
