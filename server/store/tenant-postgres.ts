@@ -2,9 +2,11 @@
  * Administrative SQL on the server of a PostgreSQL add-on, over the socket in its folder. The server lets us in as
  * `postgres` because it sees our user (peer authentication); there is no administrator's password anywhere.
  *
- * Tenants own what is in their databases, so nothing here is looked up by a search path that they could fill.
+ * Tenants own what is in their databases, so nothing here is looked up by a search path that they could fill. Should one
+ * own the server's process all the same, what it can do to us ends at its socket: see tenant-socket.ts.
  */
 import pg from 'pg'
+import { openTenantSocket } from './tenant-socket.js'
 
 export interface TenantServer {
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>
@@ -17,17 +19,26 @@ export interface TenantServerOptions {
   readonly timeoutMs?: number
 }
 
-/** Connects as the administrator, does `work` and leaves. Throws what `pg` throws when the server isn't there or is starting. */
+/** How long a server that was told goodbye may keep the connection. */
+const goodbyeMs = 1_000
+
+/**
+ * Connects as the administrator, does `work` and leaves. Throws what `pg` throws when the server isn't there or is starting,
+ * and a sentence when what is there doesn't behave like a server of ours.
+ */
 export async function withTenantServer<T>(
   socketDir: string,
   work: (server: TenantServer) => Promise<T>,
   options: TenantServerOptions = {},
 ): Promise<T> {
   const timeoutMs = options.timeoutMs ?? 30_000
+  const socket = await openTenantSocket(socketDir)
   // Every value that pg would otherwise take from this process's own PG* variables is said here.
   const client = new pg.Client({
+    // Where the stream goes doesn't depend on it; pg speaks to a host that is a path without asking for TLS or a name.
     host: socketDir,
     port: 5432,
+    stream: () => socket.stream,
     user: 'postgres',
     password: '',
     database: options.database ?? 'postgres',
@@ -47,7 +58,10 @@ export async function withTenantServer<T>(
         (await client.query<Row>(text, [...values])).rows,
     })
   } finally {
+    const cut = setTimeout(() => socket.stream.destroy(), goodbyeMs)
     await client.end().catch(() => {})
+    clearTimeout(cut)
+    await socket.close()
   }
 }
 
