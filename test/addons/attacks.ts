@@ -43,6 +43,14 @@ export const attacks: readonly string[] = [
   'CREATE EXTENSION pageinspect',
   'CREATE EXTENSION adminpack',
   'CREATE EXTENSION plpython3u',
+  // Scripts that would run as the superuser, over objects that the tenant has put in their way (see planted.ts).
+  "CREATE EXTENSION postgis VERSION 'unpackaged'",
+  "CREATE EXTENSION postgis VERSION 'ANY'",
+  "CREATE EXTENSION postgis VERSION '3.5.1'",
+  'CREATE EXTENSION "postgis-3"',
+  'CREATE EXTENSION postgis_raster CASCADE',
+  'CREATE EXTENSION postgis_topology CASCADE',
+  "CREATE EXTENSION vector VERSION '0.7.4'",
   // The server itself, and what it says of others.
   "ALTER SYSTEM SET archive_command = 'id'",
   "SET log_min_messages = 'panic'",

@@ -6,8 +6,10 @@ import { networkInterfaces } from 'node:os'
 import t, { type Test as Tap } from 'tap'
 import { subnetPlan } from '../../server/model/subnets.js'
 import { readAddOnSecrets } from '../../server/store/add-ons.js'
+import { withTenantServer } from '../../server/store/tenant-postgres.js'
 import { waitFor } from '../support/database.js'
 import { attacks } from './attacks.js'
+import { caught, plant, tryVersions } from './planted.js'
 import { startWorld } from './world.js'
 
 t.setTimeout(240_000)
@@ -150,8 +152,39 @@ t.test('the tenant gets none of the rights it was not given', async (t) => {
   t.match(await probe.psql(url, 'SELECT i FROM kept'), { ok: true, out: '7' }, 'and its own table is whole')
 })
 
+t.test('no script of an extension that a tenant may create runs what the tenant has planted', async (t) => {
+  const secrets = await readAddOnSecrets(db, addOn.id)
+  const container = await engine.findContainer('pgtest-probe-owner')
+  const script = async (sql: string) =>
+    (await engine.run(container?.id ?? '', { command: ['bash', '-c', 'psql -X -At "$0" 2>&1', url] }, sql)).stdout
+  t.notMatch(await script(plant), /ERROR/)
+  const asSuperuser = withTenantServer(
+    world.folderOf(addOn, 'socket'),
+    (server) => server.query("SET search_path = planted; SELECT format('a'::text, 'b'::varchar)"),
+    { database: secrets.database ?? '' },
+  )
+  await t.rejects(asSuperuser, { message: caught }, 'a careless script would')
+  const listed = await script('SELECT name, version FROM pg_available_extension_versions WHERE trusted;')
+  const versions = new Map<string, string[]>()
+  for (const [name, version] of listed.split('\n').map((line) => line.split('|')))
+    if (name && version) versions.set(name, [...(versions.get(name) ?? []), version])
+  t.same([versions.get('postgis'), versions.get('vector')], [['3.5.2'], ['0.8.0']])
+  for (const [name, all] of versions) {
+    const out = await script(tryVersions(name, [...all, 'ANY', 'unpackaged']))
+    t.notMatch(out, caught, name)
+    if (name === 'postgis' || name === 'vector')
+      t.match(out, /^BEGIN\nCREATE EXTENSION\nSAVEPOINT\n/, `${name} is made there`)
+  }
+  const paths = `SELECT source, target FROM unnest(ARRAY['postgis', 'vector']) AS e, pg_extension_update_paths(e)
+                 WHERE path IS NOT NULL;`
+  t.equal(await script(paths), '', 'what we trust beyond PostgreSQL has one script')
+  t.equal(await script('SELECT rolsuper FROM pg_roles WHERE rolname = current_user;'), 'f\n')
+})
+
 t.test('the tenant owns its database: schemas, the extensions that apps use, and nothing shared', async (t) => {
-  for (const name of ['citext', 'hstore', 'pg_trgm', '"uuid-ossp"', 'pgcrypto', 'unaccent', 'vector', 'postgis'])
+  // The last is what a dump says.
+  const names = ['citext', 'hstore', 'pg_trgm', '"uuid-ossp"', 'pgcrypto', 'unaccent', 'vector', 'postgis']
+  for (const name of [...names, 'IF NOT EXISTS postgis WITH SCHEMA public'])
     t.match(await probe.psql(url, `CREATE EXTENSION ${name}`), { ok: true }, name)
   t.match(
     await probe.psql(
@@ -159,6 +192,14 @@ t.test('the tenant owns its database: schemas, the extensions that apps use, and
       "SELECT '[1,2]'::vector <-> '[1,3]', ST_Distance('POINT(0 0)'::geometry, 'POINT(0 2)'::geometry), uuid_generate_v4() IS NOT NULL",
     ),
     { ok: true, out: '1|2|t' },
+  )
+  t.match(
+    await probe.psql(
+      url,
+      `CREATE TABLE places (at geometry(Point, 4326)); CREATE INDEX ON places USING gist (at);
+       INSERT INTO places VALUES ('SRID=4326;POINT(1 2)'); SELECT ST_AsText(ST_Transform(at, 4326)) FROM places`,
+    ),
+    { ok: true, out: 'POINT(1 2)' },
   )
   t.match(await probe.psql(url, 'CREATE SCHEMA mine; CREATE TABLE mine.own (i int); DROP SCHEMA mine CASCADE'), {
     ok: true,
