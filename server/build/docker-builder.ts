@@ -20,7 +20,7 @@ import type { Builder, BuildRequest, BuildResult, BuiltImage } from './builder.j
 import { BuildRefused, drive, type Outcome } from './drive.js'
 import { stackName } from './driver-process.js'
 import { Tidying } from './tidying.js'
-import { type Descriptor, layerBlobs, loadOciImage } from './oci-archive.js'
+import { createOciLoader } from './oci-archive.js'
 import { buildSlugImage, type ImageLayer, loadSlugImage } from './slug-image.js'
 
 export interface DockerBuilderOptions {
@@ -66,7 +66,13 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       )
     return stack
   }
-  const load = (await engine.info()).containerdImageStore ? ociLoader(engine) : loadSlugImage
+  const oci = (await engine.info()).containerdImageStore ? createOciLoader(engine) : undefined
+  const load = oci?.load ?? loadSlugImage
+  // It takes some seconds, which the first push need not wait for. One that fails is tried again by a push, and told.
+  if (oci)
+    void findStack()
+      .then(oci.prepare)
+      .catch(() => {})
   await sweepRooms(engine, config, log)
   const pool = createRoomPool({
     engine,
@@ -169,15 +175,6 @@ export async function createDockerBuilder(options: DockerBuilderOptions): Promis
       await tidying.all()
       await pool.close()
     },
-  }
-}
-
-/** Remembers the blobs of the newest stack. */
-function ociLoader(engine: Engine): typeof loadSlugImage {
-  let known: { readonly stackId: string; readonly blobs: readonly Descriptor[] } | undefined
-  return async (_, stack, layers, reference) => {
-    if (known?.stackId !== stack.id) known = { stackId: stack.id, blobs: await layerBlobs(engine, stack) }
-    return loadOciImage(engine, stack, known.blobs, layers, reference)
   }
 }
 

@@ -12,7 +12,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { type Engine, EngineError, type Image } from '../engine/engine.js'
-import { type ImageLayer, imageConfig } from './slug-image.js'
+import { type ImageLayer, imageConfig, type loadSlugImage } from './slug-image.js'
 
 /** A blob as a manifest names it. */
 export interface Descriptor {
@@ -33,8 +33,29 @@ const blobName = (digest: string) => `blobs/sha256/${digest.slice(7)}`
 /** Manifests and configurations are small; layers are not. */
 const documentBytes = 1024 ** 2
 
+/** `loadSlugImage` for such an engine. Remembers the blobs of the newest stack, which `prepare` may look for ahead. */
+export function createOciLoader(engine: Engine): {
+  readonly load: typeof loadSlugImage
+  readonly prepare: (stack: Image) => Promise<unknown>
+} {
+  let known: { readonly stackId: string; readonly blobs: Promise<readonly Descriptor[]> } | undefined
+  const blobsOf = (stack: Image) => {
+    if (known?.stackId === stack.id) return known.blobs
+    const blobs = layerBlobs(engine, stack)
+    known = { stackId: stack.id, blobs }
+    blobs.catch(() => {
+      if (known?.blobs === blobs) known = undefined
+    })
+    return blobs
+  }
+  return {
+    prepare: blobsOf,
+    load: async (_, stack, layers, reference) => loadOciImage(engine, stack, await blobsOf(stack), layers, reference),
+  }
+}
+
 /** The blobs of an image's layers, lowest first. Throws where the engine's archive doesn't say. */
-export async function layerBlobs(engine: Engine, image: Image): Promise<readonly Descriptor[]> {
+async function layerBlobs(engine: Engine, image: Image): Promise<readonly Descriptor[]> {
   const documents = await documentsOf(await engine.saveImage(image.id))
   for (const text of documents.values()) {
     const { config, layers } = parsed<Manifest>(text)
@@ -119,7 +140,7 @@ export function ociDocuments(
 }
 
 /** Loads the image and returns its id. Throws, and leaves no name, when a layer left out is not there after all. */
-export async function loadOciImage(
+async function loadOciImage(
   engine: Engine,
   stack: Image,
   stackBlobs: readonly Descriptor[],

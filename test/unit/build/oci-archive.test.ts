@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import tar from 'tar-stream'
 import t from 'tap'
-import { layerBlobs, ociDocuments } from '../../../server/build/oci-archive.js'
+import { createOciLoader, ociDocuments } from '../../../server/build/oci-archive.js'
 import type { Engine, Image } from '../../../server/engine/engine.js'
 
 const digestOf = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`
@@ -40,8 +40,11 @@ t.test('the blobs of an image are found by what its layers hold', async (t) => {
     blob(config),
     ['index.json', '{}'],
   ])
-  t.strictSame(await layerBlobs(engineThatSaves(entries), stack), blobs)
-  await t.rejects(layerBlobs(engineThatSaves({ 'index.json': '{}' }), stack), /no manifest of its layers/)
+  const loader = createOciLoader(engineThatSaves(entries))
+  t.strictSame(await loader.prepare(stack), blobs)
+  t.equal(loader.prepare(stack), loader.prepare(stack), 'once a stack')
+  const without = createOciLoader(engineThatSaves({ 'index.json': '{}' }))
+  await t.rejects(without.prepare(stack), /no manifest of its layers/)
 })
 
 t.test('an archive names every layer, and is the same for the same image', (t) => {
