@@ -167,6 +167,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     releaseNews,
     dynoNetwork: { name: networks.dynos, subnet: subnetPlan(config.subnets).dynos },
     stopping: new Set(),
+    toldToStop: new Set(),
     outlivedOom: new Set(),
     letGoAt: new Map(),
     machineCpus: (await engine.info()).cpus,

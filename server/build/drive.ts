@@ -18,6 +18,7 @@ import { parseResultHeader, type ResultHeader } from './build-result.js'
 import type { BuildRoom } from './build-room.js'
 import type { BuildRequest } from './builder.js'
 import { driverSettings } from './driver-process.js'
+import { dateOfApp, dateOfLayer } from './layer-dates.js'
 import { LayerRefused, layerBudget } from './layer-limits.js'
 import { writeLayerTar } from './layer-tar.js'
 import type { ImageLayer } from './slug-image.js'
@@ -71,7 +72,7 @@ export async function drive(options: DriveOptions, room: BuildRoom, request: Bui
   const watch = watchLimits(options, room, request, session, output.quietMs)
   try {
     const [files] = await Promise.all([
-      readOutcome(session, room, config.build),
+      readOutcome(session, room, config.build, request.source.committedAt),
       feed(session, request, driverSettings(request, options.stackId)),
     ])
     const exitCode = await session.exitCode()
@@ -146,18 +147,19 @@ async function readOutcome(
   session: ExecSession,
   room: BuildRoom,
   limits: Config['build'],
+  committedAt: Date,
 ): Promise<Outcome | undefined> {
   const reader = readBytes(session.stdout)
   const header = await readHeader(reader, limits.diskBytes)
   if (header === undefined) return undefined
   const budget = layerBudget(limits)
-  const write = (bytes: number, prefix: string, name: string) =>
-    writeLayerTar(reader.bytes(bytes), prefix, path.join(room.dir, 'out', `${name}.tar`), budget)
+  const write = (bytes: number, prefix: string, name: string, date: Date) =>
+    writeLayerTar(reader.bytes(bytes), prefix, path.join(room.dir, 'out', `${name}.tar`), budget, date)
   const layers = new Map<string, { diffId: string; file: string; bytes: number }>()
   try {
     for (const layer of header.layers.filter((l) => l.isNew))
-      layers.set(layer.name, await write(layer.bytes, layer.path, layer.name))
-    const app = await write(header.appBytes, 'app', 'app')
+      layers.set(layer.name, await write(layer.bytes, layer.path, layer.name, dateOfLayer(layer.key)))
+    const app = await write(header.appBytes, 'app', 'app', dateOfApp(committedAt))
     await reader.drain()
     return { header, files: { app, appBytes: app.bytes, layers } }
   } catch (error) {

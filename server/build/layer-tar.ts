@@ -1,6 +1,6 @@
 /**
  * Rewrites what a build hands out into an image layer we can vouch for: everything below one folder and nothing through a
- * link, owned by the dyno's user, fixed times, no set-uid bits, no devices, no whiteouts. The same tree gives the same
+ * link, owned by the dyno's user, one date for all, no set-uid bits, no devices, no whiteouts. The same tree gives the same
  * bytes, hence the same digest.
  */
 import { createHash } from 'node:crypto'
@@ -21,7 +21,6 @@ export interface LayerTar {
 }
 
 const kept: ReadonlySet<string> = new Set(['file', 'directory', 'symlink', 'link'])
-const epoch = new Date(0)
 
 /**
  * Entries are named as in the image; those that are not at or below `prefix` (such as `app/.heroku/python`) are left out, but
@@ -32,6 +31,7 @@ export async function writeLayerTar(
   prefix: string,
   file: string,
   budget: LayerBudget,
+  date: Date,
 ): Promise<LayerTar> {
   const extract = tar.extract()
   const pack = tar.pack()
@@ -44,7 +44,7 @@ export async function writeLayerTar(
       done(null, chunk)
     },
   })
-  const owner = { uid: dynoUid, gid: dynoUid, mtime: epoch, uname: '', gname: '' }
+  const owner = { uid: dynoUid, gid: dynoUid, mtime: date, uname: '', gname: '' }
   const written = pipeline(pack, meter, createWriteStream(file))
   const feeding = pipeline(Readable.from(boundedHeaders(source)), extract)
 

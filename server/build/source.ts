@@ -6,6 +6,7 @@ export interface Source {
   readonly commit: string
   /** First line of the commit's message. */
   readonly description: string
+  readonly committedAt: Date
   /** The tree as a tar whose entries start with `build/`; throws a sentence (through `done`) when it is over a limit. */
   archive(): { readonly stream: Readable; readonly done: Promise<void>; kill(): void }
   /** Text of the named regular files at the root; absent ones are left out. Never follows a link. */

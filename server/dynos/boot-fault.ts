@@ -19,9 +19,21 @@ export function crashSentence(
   const advice = dyno.oomKilled ? undefined : crashAdvice(lastLines)
   return [
     `${dyno.dyno} ${what}: ${command}`,
-    ...lastLines.slice(-8).map((line) => `  ${line}`),
+    ...tellingLines(lastLines).map((line) => `  ${line}`),
     ...(advice === undefined ? [] : [advice]),
   ].join('\n')
+}
+
+const mostLines = 8
+/** Node.js prints the place in the source in so many lines before its error, and the stack behind it. */
+const placeLines = 4
+
+/** The last lines; where a stack pushes the error it belongs to out of them, the error and where it is instead. */
+function tellingLines(lines: readonly string[]): readonly string[] {
+  const error = lines.findLastIndex((line) => /^(Uncaught )?[\w.]*(Error|Exception)\b/.test(line))
+  if (error < 0 || lines.length - error <= mostLines - placeLines) return lines.slice(-mostLines)
+  const ours = lines.slice(error).filter((line) => !/^\s+at .*\bnode:/.test(line) && line.trim() !== '')
+  return [...lines.slice(Math.max(0, error - placeLines), error), ...ours.slice(0, mostLines)]
 }
 
 /** For one that failed a health check of app.json. */
@@ -30,7 +42,7 @@ export function unhealthySentence(
   lastLines: readonly string[],
 ): string {
   const head = `${dyno.dyno} failed its health check (healthchecks in app.json): ${dyno.unhealthy}`
-  return [head, ...lastLines.slice(-8).map((line) => `  ${line}`)].join('\n')
+  return [head, ...tellingLines(lastLines).map((line) => `  ${line}`)].join('\n')
 }
 
 /** For one that ran but never answered: names the ports it listens on instead. */

@@ -37,6 +37,8 @@ export interface LoopContext {
   readonly dynoNetwork: { readonly name: string; readonly subnet: string }
   /** Containers told to stop by this process. */
   readonly stopping: Set<string>
+  /** Those that have been told to, until their end is told: it may come before a pass sees them stopping. */
+  readonly toldToStop: Set<string>
   /** Containers that went on after the kernel killed a process of theirs for memory, which has been told. */
   readonly outlivedOom: Set<string>
   /** Held dynos that this process has let go, and when. */

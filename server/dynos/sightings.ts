@@ -68,7 +68,7 @@ interface Told {
   ended: boolean
 }
 
-export type SightingsContext = Pick<LoopContext, 'db' | 'appLog' | 'releaseNews' | 'outlivedOom'>
+export type SightingsContext = Pick<LoopContext, 'db' | 'appLog' | 'releaseNews' | 'outlivedOom' | 'toldToStop'>
 
 export function createSightings(context: SightingsContext): Sightings {
   /** By app, then by container; only containers that are there. */
@@ -82,9 +82,10 @@ export function createSightings(context: SightingsContext): Sightings {
       const seconds = (now.getTime() - (dyno.startedAt?.getTime() ?? now.getTime())) / 1000
       context.releaseNews.publish(dyno.releaseId, { kind: 'step', text: `${dyno.dyno} up in ${seconds.toFixed(1)} s` })
     }
-    seen.stopping ||= dyno.isStopping
+    seen.stopping ||= dyno.isStopping || context.toldToStop.has(dyno.containerId)
     if (hasEnded(dyno) && !seen.ended) {
       seen.ended = true
+      context.toldToStop.delete(dyno.containerId)
       // The engine's mark stays with one that outlived it, which `usage-watch.ts` told of.
       const ranOut = dyno.oomKilled && dyno.exitCode === killedExitCode && !context.outlivedOom.has(dyno.containerId)
       if (ranOut) say('Error R15 (Memory quota vastly exceeded)')

@@ -12,6 +12,7 @@ export function stopInBackground(
 ): void {
   if (context.stopping.has(container.containerId)) return
   context.stopping.add(container.containerId)
+  context.toldToStop.add(container.containerId)
   const done = options.kill
     ? context.engine.killContainer(container.containerId, 'SIGKILL')
     : stopGently(context, appId, container)

@@ -17,7 +17,7 @@ export interface UsageWatch {
 
 export type UsageContext = Pick<
   LoopContext,
-  'engine' | 'config' | 'log' | 'appLog' | 'nudge' | 'releaseNews' | 'outlivedOom'
+  'engine' | 'config' | 'log' | 'appLog' | 'nudge' | 'releaseNews' | 'outlivedOom' | 'toldToStop'
 >
 
 /** A container whose first process was the one that ran out of memory has ended by then. */
@@ -82,7 +82,8 @@ export function createUsageWatch(context: UsageContext): UsageWatch {
 async function lookAtAll(context: UsageContext, labels: Readonly<Record<string, string>>): Promise<void> {
   const all = await context.engine.listContainers(labels)
   const running = all.filter((c) => c.state === 'running' && kinds.includes(c.labels[labelNames.kind] ?? ''))
-  for (const id of context.outlivedOom) if (!all.some((c) => c.id === id)) context.outlivedOom.delete(id)
+  for (const marked of [context.outlivedOom, context.toldToStop])
+    for (const id of marked) if (!all.some((c) => c.id === id)) marked.delete(id)
   const disk = await context.engine.diskUse(running.map((c) => c.id))
   for (const container of running) {
     const bytes = disk.get(container.id) ?? 0

@@ -50,6 +50,7 @@ async function sourceOf(push: PushRequest, config: Config): Promise<Source> {
   return {
     commit,
     description: info.subject,
+    committedAt: info.committedAt,
     archive: () => archiveSourceOf(objects, commit, config),
     readFiles: async (names) => {
       const { files, ignored } = await readBlobs(objects, commit, names, { maxBytes: projectFileBytes })

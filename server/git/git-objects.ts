@@ -98,15 +98,24 @@ export interface CommitInfo {
   readonly subject: string
   readonly authorName: string
   readonly authorEmail: string
+  readonly committedAt: Date
 }
 
-/** The first line and the author of a commit, each cut at 1,000 characters: they go into a build's description. */
+/** The first line, the author and the time of a commit, each text cut at 1,000 characters: they go into a build's description. */
 export async function commitInfo(objects: GitObjects, oid: string): Promise<CommitInfo> {
-  const args = ['log', '-1', '--no-walk', '--no-show-signature', '--format=%s%x00%an%x00%ae', checkOid(oid), '--']
+  const args = [
+    'log',
+    '-1',
+    '--no-walk',
+    '--no-show-signature',
+    '--format=%s%x00%an%x00%ae%x00%ct',
+    checkOid(oid),
+    '--',
+  ]
   const output = await gitOutput(args, { ...readingFrom(objects), maxBytes: 32 * 1024 ** 2 })
-  const [subject = '', authorName = '', authorEmail = ''] = output
+  const [subject = '', authorName = '', authorEmail = '', seconds = ''] = output
     .toString('utf8')
     .split('\0')
     .map((field) => field.trim().slice(0, 1000))
-  return { subject, authorName, authorEmail }
+  return { subject, authorName, authorEmail, committedAt: new Date(Number(seconds) * 1_000) }
 }

@@ -48,16 +48,27 @@ t.test('it answers over https with a certificate of the platform’s own CA', as
   t.equal(status, 200)
 })
 
-t.test('the same tree pushed again gives the same image', async (t) => {
+t.test('files are as old as their commit, so that no browser keeps a file of the release before', async (t) => {
   await world.commitAll(repo, 'Nothing changed')
   t.equal((await world.push(repo)).code, 0)
-  const image = async (version: number) => {
-    const release = await world.api<{ slug: { id: string } }>('GET', `/apps/${app}/releases/${version}`)
-    const tags = await world.engine.listTags(`${world.config.instance}/app-*`)
-    const ids = await Promise.all(tags.map(async (tag) => (await world.engine.findImage(tag))?.id))
-    return { release, ids: new Set(ids) }
+  const { stdout } = await world.git(['log', '-1', '--format=%ct'], repo)
+  const ran = await world.paas(['run', '--app', app, '--no-tty', '--', 'stat --format=%Y package.json'])
+  t.equal(ran.stdout.trim(), stdout.trim(), ran.output)
+})
+
+t.test('the same commit gives another app the same image', async (t) => {
+  const imagesOf = async (name: string) => {
+    const { id } = await world.api<{ id: string }>('GET', `/apps/${name}`)
+    const tags = await world.engine.listTags(`${world.config.instance}/app-${id}`)
+    return await Promise.all(tags.map(async (tag) => (await world.engine.findImage(tag))?.id))
   }
-  t.equal((await image(3)).ids.size, 1)
+  t.equal((await world.paas(['create', 'twin-app', '--remote', 'twin'], { cwd: repo })).code, 0)
+  const pushed = await world.push(repo, 'twin')
+  t.equal(pushed.code, 0, pushed.output)
+  const [image] = await imagesOf('twin-app')
+  t.ok(image)
+  t.equal((await imagesOf(app)).filter((id) => id === image).length, 1)
+  t.equal((await world.paas(['apps:destroy', 'twin-app', '--confirm', 'twin-app'])).code, 0)
 })
 
 t.test('a config var is a release, and no request is dropped while dynos are replaced', async (t) => {

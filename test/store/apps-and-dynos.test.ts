@@ -252,7 +252,8 @@ t.test('a pass tells each change of a dyno once, and a new control plane does no
   releaseNews.subscribe(releaseId, (n) => news.push('text' in n ? n.text : n.kind))
   const appLog = (_: string, line: { readonly dyno: string; readonly text: string }) =>
     lines.push(`${line.dyno}: ${line.text}`)
-  const begin = () => createSightings({ db, appLog, releaseNews, outlivedOom: new Set() })
+  const toldToStop = new Set<string>()
+  const begin = () => createSightings({ db, appLog, releaseNews, outlivedOom: new Set(), toldToStop })
   let sightings = begin()
   const sees = async (...words: string[]) => {
     lines.length = 0
@@ -285,4 +286,12 @@ t.test('a pass tells each change of a dyno once, and a new control plane does no
   t.same(await rows(), ['web.1 up serve'], 'of two containers the one that serves')
   t.same(await sees(), [])
   t.same(await rows(), [])
+  await sees('web.1 v1 up routed')
+  toldToStop.add(dyno('web.1 v1').containerId)
+  t.same(
+    await sees('web.1 v1 exited'),
+    ['web.1: Process exited with status 1', 'web.1: State changed from up to down'],
+    'one that no pass has seen stopping',
+  )
+  t.same([...toldToStop], [])
 })

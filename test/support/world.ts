@@ -69,7 +69,7 @@ export interface World {
   /** A repository with a fixture app committed on master, and an app of that name with its remote. */
   checkout(fixture: string, appName: string): Promise<string>
   commitAll(repo: string, message: string): Promise<void>
-  push(repo: string): Promise<Ran>
+  push(repo: string, remote?: string): Promise<Ran>
   /** A request through the router, to `<app>.<domain>` or any host. */
   get(host: string, where?: string, headers?: Record<string, string>): Promise<Reply>
   startControlPlane(extra?: Readonly<Record<string, string>>): Promise<void>
@@ -245,8 +245,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       const done = await world.git(['commit', '-q', '--allow-empty', '-m', message], repo)
       if (done.code !== 0) throw new Error(done.output)
     },
-    push: (repo) =>
-      runCommand('git', ['push', 'paas', 'HEAD:master'], repo, {
+    push: (repo, remote = 'paas') =>
+      runCommand('git', ['push', remote, 'HEAD:master'], repo, {
         ...userEnv,
         PATH: `${path.join(dir, 'bin')}:${userEnv.PATH}`,
       }),

@@ -204,11 +204,33 @@ static pid_t start(char **command, const sigset_t *mask) {
   return pid;
 }
 
+/*
+ * Whether a process that the engine has started beside the dyno's own, one without a parent in here, sent a signal. The
+ * platform tells all processes to stop like that, the command among them, and a second SIGTERM has some end at once. Such a
+ * process may be gone by now. The engine's own signals come by process 1.
+ */
+static int comes_from_outside(pid_t sender) {
+  char path[32], stat[256];
+  int parent;
+  if (sender == 1) return 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)sender);
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 1;
+  ssize_t size = read(file, stat, sizeof stat - 1);
+  close(file);
+  if (size <= 0) return 1;
+  stat[size] = '\0';
+  /* A name may hold anything but ends at the last parenthesis. */
+  const char *name_end = strrchr(stat, ')');
+  return name_end == NULL || sscanf(name_end + 1, " %*c %d", &parent) != 1 || parent == 0;
+}
+
 /* Passes signals on to the command. True when it has ended, with how it did. */
 static int heed_signals(int signals, pid_t pid, int *status) {
   struct signalfd_siginfo info;
   int ended = 0;
   while (read(signals, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGTERM && comes_from_outside((pid_t)info.ssi_pid)) continue;
     if (info.ssi_signo != SIGCHLD) kill(pid, (int)info.ssi_signo);
     else if (waitpid(pid, status, WNOHANG) == pid) ended = 1;
   }

@@ -11,6 +11,8 @@ import { type LayerLimits, layerBudget } from '../../../server/build/layer-limit
 import { writeLayerTar } from '../../../server/build/layer-tar.js'
 import { LinkTree } from '../../../server/build/link-tree.js'
 
+const date = new Date('2026-11-20T10:00:00Z')
+
 interface Block {
   readonly name?: string
   readonly type?: string
@@ -52,7 +54,7 @@ function record(text: string): string {
 
 function write(chunks: Iterable<Buffer>, limits: Partial<LayerLimits> = {}) {
   const budget = layerBudget({ ...defaults, ...limits })
-  return writeLayerTar(Readable.from(chunks), 'app', path.join(dir, 'layer.tar'), budget)
+  return writeLayerTar(Readable.from(chunks), 'app', path.join(dir, 'layer.tar'), budget, date)
 }
 
 async function namesWritten(): Promise<string[]> {
@@ -106,7 +108,7 @@ t.test('no more entries than allowed, in all tars of a build together, whatever 
   await t.rejects(write(outside, { files: 30 }), refused)
 
   const budget = layerBudget({ ...defaults, files: 30 })
-  const one = () => writeLayerTar(Readable.from(numbered(16)), 'app', path.join(dir, 'layer.tar'), budget)
+  const one = () => writeLayerTar(Readable.from(numbered(16)), 'app', path.join(dir, 'layer.tar'), budget, date)
   await one()
   await t.rejects(one(), refused)
 })

@@ -23,6 +23,8 @@ async function pack(entries: readonly Entry[]): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+const date = new Date('2026-11-20T10:00:00Z')
+
 /** The layer's entries, read back: `name`, `name -> target` for links, with what a file holds. */
 async function layerOf(source: Buffer | AsyncIterable<Buffer>, prefix = 'app') {
   const file = path.join(dir, `${++files}.tar`)
@@ -31,6 +33,7 @@ async function layerOf(source: Buffer | AsyncIterable<Buffer>, prefix = 'app') {
     prefix,
     file,
     layerBudget(limits),
+    date,
   )
   const bytes = await readFile(file)
   t.equal(layer.bytes, bytes.length)
@@ -78,7 +81,7 @@ t.test('owner and times are fixed, set-uid bits go, permissions stay', async (t)
     { name: 'app/secret', content: 'x', mode: 0o600, pax: { 'SCHILY.xattr.security.capability': 'x' } },
   ])
   const { headers } = await layerOf(source)
-  for (const header of headers) t.match(header, { uid: 59_419, gid: 59_419, mtime: new Date(0), uname: '', gname: '' })
+  for (const header of headers) t.match(header, { uid: 59_419, gid: 59_419, mtime: date, uname: '', gname: '' })
   t.same(
     headers.map(({ mode }) => mode?.toString(8)),
     ['755', '755', '600'],
@@ -166,9 +169,9 @@ t.test('a source that breaks, lies or ends early is an error, and nothing is lef
   }
   const file = path.join(dir, 'broken.tar')
   const budget = layerBudget(limits)
-  await t.rejects(writeLayerTar(breaking(), 'app', file, budget), { message: 'the engine hung up' })
-  await t.rejects(writeLayerTar(Readable.from([good.subarray(0, 50_000)]), 'app', file, budget))
-  await t.rejects(writeLayerTar(Readable.from([Buffer.alloc(2_048, 'x')]), 'app', file, budget))
+  await t.rejects(writeLayerTar(breaking(), 'app', file, budget, date), { message: 'the engine hung up' })
+  await t.rejects(writeLayerTar(Readable.from([good.subarray(0, 50_000)]), 'app', file, budget, date))
+  await t.rejects(writeLayerTar(Readable.from([Buffer.alloc(2_048, 'x')]), 'app', file, budget, date))
 })
 
 t.test('a full disk is an error that says so', async (t) => {
@@ -176,9 +179,11 @@ t.test('a full disk is an error that says so', async (t) => {
   const links = Array.from({ length: 50 }, (_, n) => ({ name: `app/l${n}`, type: 'symlink' as const, linkname: 'x' }))
   const source = await pack([...entries, ...links])
   const budget = layerBudget(limits)
-  await t.rejects(writeLayerTar(Readable.from([source]), 'app', '/dev/full', budget), { code: 'ENOSPC' })
-  await t.rejects(writeLayerTar(Readable.from([await pack(links)]), 'app', '/dev/full', budget), { code: 'ENOSPC' })
-  await t.rejects(writeLayerTar(Readable.from([source]), 'app', path.join(dir, 'no', 'folder.tar'), budget), {
+  await t.rejects(writeLayerTar(Readable.from([source]), 'app', '/dev/full', budget, date), { code: 'ENOSPC' })
+  await t.rejects(writeLayerTar(Readable.from([await pack(links)]), 'app', '/dev/full', budget, date), {
+    code: 'ENOSPC',
+  })
+  await t.rejects(writeLayerTar(Readable.from([source]), 'app', path.join(dir, 'no', 'folder.tar'), budget, date), {
     code: 'ENOENT',
   })
 })

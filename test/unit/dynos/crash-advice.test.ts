@@ -22,6 +22,8 @@ t.test('the usual reasons of a crash come with what to do', async (t) => {
   for (const [lines, advice] of cases) t.match(crashAdvice(lines), advice)
 })
 
+const dyno = { dyno: 'web.1', exitCode: 1, oomKilled: false, size: 'Basic' }
+
 t.test('nothing is guessed where the lines show nothing', async (t) => {
   for (const lines of [
     [],
@@ -30,10 +32,21 @@ t.test('nothing is guessed where the lines show nothing', async (t) => {
     ['open /app/x: No such file or directory, ignored'],
   ])
     t.equal(crashAdvice(lines), undefined)
-  const dyno = { dyno: 'web.1', exitCode: 1, oomKilled: false, size: 'Basic' }
   t.equal(crashSentence(dyno, 'node a.js', ['bye']), 'web.1 crashed while starting (exit code 1): node a.js\n  bye')
   t.match(
     crashSentence(dyno, 'python a.py', ["KeyError: 'KEY_X'"]),
     /: python a\.py\n {2}KeyError: 'KEY_X'\nThe app wants/,
   )
+})
+
+t.test('an error that its stack has pushed up is shown, with its place and without the runtime’s own frames', (t) => {
+  const internals = Array.from({ length: 9 }, (_, i) => `    at wrapSafe (node:internal/modules/cjs/loader:${i})`)
+  const place = ['/app/index.js:1', 'x y', '  ^', '']
+  const lines = ['starting', ...place, "SyntaxError: Unexpected identifier 'y'", ...internals, '', 'Node.js v24.1.0']
+  t.strictSame(crashSentence(dyno, 'node a.js', lines).split('\n').slice(1), [
+    ...place.map((line) => `  ${line}`),
+    "  SyntaxError: Unexpected identifier 'y'",
+    '  Node.js v24.1.0',
+  ])
+  t.end()
 })

@@ -14,7 +14,8 @@ t.before(async () => {
   id = await engine.createContainer({
     name: `limited-output-test-${process.pid}`,
     image: 'paas/stack:dev',
-    command: ['sleep', 'infinity'],
+    // It goes on when all processes are told to stop.
+    command: ['bash', '-c', 'trap "" TERM; exec sleep infinity'],
     labels: {},
     network: 'none',
     init: true,
@@ -125,6 +126,15 @@ t.test('a signal reaches the command and nothing else of its group; its children
     sleep 0.5; kill -TERM $pid; wait $pid; echo "ended with $?"`
   const { lines } = await limited(enough, script)
   t.same(lines, ['ready', 'told', 'ended with 5'])
+})
+
+t.test('when all processes are told to stop, the command is told once', async (t) => {
+  const ending = limited(enough, 'trap "echo told" TERM; >/tmp/ready; until [ -e /tmp/over ]; do sleep 0.01; done')
+  const tell = 'until [ -e /tmp/ready ]; do sleep 0.01; done; kill -s TERM -- -1'
+  t.equal((await engine.run(id, { command: ['bash', '-c', tell] })).exitCode, 0)
+  // Whatever is passed on is passed on before a line comes out behind it.
+  await engine.run(id, { command: ['bash', '-c', 'sleep 0.2; >/tmp/over'] })
+  t.same((await ending).lines, ['told'])
 })
 
 t.test("a command that ends its own process group doesn't end what counts its lines", async (t) => {
