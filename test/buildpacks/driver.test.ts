@@ -254,7 +254,7 @@ t.test('the result has the app as pushed: names, owner, times, modes, links', as
     'app/art/docs/kept',
     'app/run',
   ])
-  for (const entry of found.values()) t.match(entry, { uid: 1000, mtime: 0 }, entry.name)
+  for (const entry of found.values()) t.match(entry, { uid: 59419, mtime: 0 }, entry.name)
   t.equal(found.get('app/run')?.mode, 0o755)
   t.equal(found.get('app/Procfile')?.mode, 0o644)
   const second = await app.build(files)

@@ -1,6 +1,6 @@
 /**
  * A scratch for building apps in the real stack-build image, the way the control plane does: a container of its own per
- * build, uid 1000, no capabilities, the source as tars on stdin, the result on stdout.
+ * build, uid 59419, no capabilities, the source as tars on stdin, the result on stdout.
  *
  * The buildpacks and the driver of the checkout are mounted over the image's, so a test tests what is in the tree.
  * `PAAS_TEST_STACK_BUILD` and `PAAS_TEST_STACK` name the images; `PAAS_CA_BUNDLE`, or the host's own bundle, is what
@@ -69,7 +69,7 @@ export class ScratchApp {
   async build(source: Source, options: BuildOptions = {}): Promise<Built> {
     const work = mkdtempSync(path.join(this.folder, 'build-'))
     for (const name of ['tmp', 'layers', 'source']) mkdirSync(path.join(work, name))
-    for (const name of ['tmp', 'layers']) chownSync(path.join(work, name), 1000, 1000)
+    for (const name of ['tmp', 'layers']) chownSync(path.join(work, name), 59419, 59419)
     writeSource(path.join(work, 'source'), source, options.config ?? {})
     const container = await this.startBuildContainer(work, options)
     try {
@@ -108,7 +108,7 @@ export class ScratchApp {
         SecurityOpt: ['no-new-privileges'],
         PidsLimit: 512,
         Memory: options.memoryBytes ?? 2 * 1024 ** 3,
-        Tmpfs: { '/tmp/env': 'size=16m,mode=0700,uid=1000,gid=1000' },
+        Tmpfs: { '/tmp/env': 'size=16m,mode=0700,uid=59419,gid=59419' },
         Init: true,
       },
     })
