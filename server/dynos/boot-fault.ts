@@ -15,7 +15,9 @@ export function crashSentence(
     ? `ran out of memory (${dyno.size}) while starting (R15)`
     : dyno.exitCode === 127
       ? 'could not start: its command was not found'
-      : `crashed while starting (exit code ${dyno.exitCode})`
+      : dyno.exitCode === 126
+        ? 'could not start: its command may not be executed'
+        : `crashed while starting (exit code ${dyno.exitCode})`
   const advice = dyno.oomKilled ? undefined : crashAdvice(lastLines)
   return [
     `${dyno.dyno} ${what}: ${command}`,

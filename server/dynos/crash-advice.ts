@@ -13,7 +13,30 @@ const signs: readonly Sign[] = [
       `'${name}' is not installed in the dyno. Where it comes from devDependencies, which are removed after the build: have its package among dependencies in package.json, or start what the build made, by a line such as 'web: npm run start:prod' or 'web: node dist/main' in a Procfile.`,
   },
   {
-    sign: /(?:^|\s)([\w./-]+): (?:command not found|No such file or directory)$/m,
+    sign: /error while loading shared libraries: ([^\s:]+):/,
+    advice: (name) =>
+      `The shared library ${name} is not a part of the stack, and an app can't add packages of the system: take a package that brings its libraries along (a wheel such as psycopg2-binary, a prebuilt release), or ask whoever runs the platform to add the library to the stack.`,
+  },
+  {
+    // A script that was written on Windows: the interpreter's name ends with a carriage return.
+    sign: /\\r['’]?: No such file or directory$|\^M: bad interpreter/m,
+    advice: () =>
+      "A script of the app's has Windows line ends. Have git keep them away: a line '*.sh text eol=lf' in .gitattributes (with the script's name where it has no .sh), then git add --renormalize . && git commit, and push again.",
+  },
+  {
+    // As sh and bash say it of a script that may not be executed.
+    sign: /^[\w./-]+: (?:line )?(?:\d+: )?(?:exec: )?(?:\/app\/|\.\/)?([\w@-][\w.@-]*(?:\/[\w.@-]+)*): (?:cannot execute: )?Permission denied$/m,
+    advice: (name) =>
+      `The file ${name} may not be executed. Say in git that it is a program: git update-index --chmod=+x ${name}, commit and push again.`,
+  },
+  {
+    // Programs say the same of files they look for: only the shell means a command.
+    sign: /^[\w./-]+: (?:line \d+: )?(?:exec: )?(?:\/app\/|\.\/)([\w.@/-]+): (?:cannot execute: )?(?:No such file or directory|required file not found)$/m,
+    advice: (name) =>
+      `The file ${name} can't be started: it is not there, or the interpreter in its first line isn't, as with Windows line ends. Commit it with upper and lower case as the command has them.`,
+  },
+  {
+    sign: /(?:^|\s)([\w./-]+): command not found$|^bash: (?:line \d+: )?([\w./-]+): No such file or directory$|^[\w./-]+: (?:line \d+: )?exec: ([\w./-]+): (?:cannot execute: )?(?:not found|No such file or directory)$/m,
     advice: (name) =>
       `'${name}' is neither a part of the stack nor installed by the app: add its package to the app's dependencies (requirements.txt, package.json), commit and push again.`,
   },
@@ -53,7 +76,7 @@ export function crashAdvice(lines: readonly string[]): string | undefined {
   const text = lines.join('\n')
   for (const { sign, advice } of signs) {
     const found = sign.exec(text)
-    if (found) return advice(found[1] ?? '')
+    if (found) return advice(found.slice(1).find((part) => part !== undefined) ?? '')
   }
   return undefined
 }
