@@ -227,7 +227,10 @@ function processTypesOf(project: Project, image: BuiltImage, write: (text: strin
         ? 'from Procfile'
         : 'from Procfile and the buildpack'
   write(`-----> Discovering process types: ${names.join(', ')} (${from})\n`)
-  if (!names.includes('web')) write('       No web process type: the app answers no requests.\n')
+  if (!names.includes('web'))
+    write(
+      `       No web process type: the app answers no requests. Others are started by hand: paas ps:scale ${names[0]}=1\n`,
+    )
   return types
 }
 
