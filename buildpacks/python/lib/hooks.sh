@@ -19,6 +19,7 @@ in_app() (
   export BUILD_DIR CACHE_DIR ENV_DIR PYTHONPATH=${PYTHONPATH:-.}
   export UV_PROJECT_ENVIRONMENT=$environment UV_PYTHON=$environment/bin/python
   export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
+  [[ ! -d /app/.heroku/nltk_data ]] || export NLTK_DATA=${NLTK_DATA:-/app/.heroku/nltk_data}
   cd "$BUILD_DIR" && "$@"
 )
 
