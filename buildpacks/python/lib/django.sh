@@ -53,7 +53,13 @@ explain_collectstatic() {
   done <"$log"
   local advice=('Mend the error above and push again, or switch this step off:'
     '  paas config:set DISABLE_COLLECTSTATIC=1')
-  if [[ $last =~ (^KeyError: \'([A-Z][A-Z0-9_]+)\'|[^A-Z_]([A-Z][A-Z0-9]*_[A-Z0-9_]+)([^a-z]|$)) ]]; then
+  if [[ $last =~ Could\ not\ find\ the\ (GDAL|GEOS)\ library ]]; then
+    advice=("${BASH_REMATCH[1]}, which GeoDjango (django.contrib.gis) needs, is not a part of the stack, and an app can't"
+      'add packages of the system. Do without django.contrib.gis, or ask whoever runs the platform to add it to the stack.')
+  elif [[ $last =~ UndefinedValueError:\ ([A-Za-z_][A-Za-z0-9_]*)\ not\ found|Set\ the\ ([A-Z][A-Z0-9_]*)\ environment ]]; then
+    # Of python-decouple and django-environ.
+    name=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+  elif [[ $last =~ (^KeyError: \'([A-Z][A-Z0-9_]+)\'|[^A-Z_]([A-Z][A-Z0-9]*_[A-Z0-9_]+)([^a-z]|$)) ]]; then
     name=${BASH_REMATCH[2]:-${BASH_REMATCH[3]}}
   elif [[ $last =~ ^ModuleNotFoundError:\ No\ module\ named\ \'([A-Za-z0-9_]+) ]]; then
     explain_adding "${BASH_REMATCH[1]//_/-}"
@@ -172,6 +178,8 @@ mention_migrations() {
     return 0
   fi
   [[ -f ${found[0]} || -f ${found[-1]} ]] || return 0
+  # A release command may be a script, or lead to one by ways that can't be followed.
+  [[ ! -f $BUILD_DIR/Procfile ]] || ! has_line Procfile '^release[[:space:]]*:' || return 0
   for file in Procfile app.json bin/post_compile; do
     [[ -f $BUILD_DIR/$file ]] || continue
     IFS= read -r -d '' text <"$BUILD_DIR/$file" || true
