@@ -39,6 +39,41 @@ t.test('a Python version is wanted exactly when the request names it or contains
   }
 })
 
+t.test('a byte order mark before a version is none of it', async (t) => {
+  const script =
+    'BUILD_DIR=$(mktemp -d); printf "\\xef\\xbb\\xbf$2\\r\\n" >"$BUILD_DIR/$1"; requested_version; rm -r "$BUILD_DIR"; printf %s "$wanted_python"'
+  const version = ['buildpacks/python/lib/version.sh']
+  t.equal((await bash(version, script, ['runtime.txt', 'python-3.13'])).output, '3.13')
+  t.equal((await bash(version, script, ['.python-version', '3.13'])).output, '3.13')
+})
+
+const djangoRules = ['requirements', 'sqlite', 'django'].map((name) => `buildpacks/python/lib/${name}.sh`)
+
+t.test('what stops collectstatic is explained by its last words', async (t) => {
+  const cases: [string, RegExp][] = [
+    [
+      'django.core.exceptions.ImproperlyConfigured: Could not find the GDAL library (tried "gdal"). Is GDAL installed? If it is, try setting GDAL_LIBRARY_PATH in your settings.',
+      /^GDAL, which GeoDjango \(django\.contrib\.gis\) needs, is not a part of the stack/,
+    ],
+    ['decouple.UndefinedValueError: SECRET not found. Declare it as envvar or define a default value.', /SECRET=…/],
+    ['django.core.exceptions.ImproperlyConfigured: Set the BUCKET environment variable', /BUCKET=…/],
+    ["KeyError: 'API_KEY'", /paas config:set API_KEY=…/],
+    ['django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty.', /openssl rand/],
+  ]
+  const script = `stop_with_tail() { printf '%s\\n' "\${@:3}"; }; explain_collectstatic <(printf '%s\\n' "$1")`
+  for (const [line, advice] of cases) t.match((await bash(djangoRules, script, [line])).output, advice, line)
+})
+
+t.test('a push says that nothing runs the migrations, unless something may', async (t) => {
+  const script = `BUILD_DIR=$(mktemp -d) manage_file=; note() { echo "$1"; }
+mkdir -p "$BUILD_DIR/polls/migrations"; touch "$BUILD_DIR/polls/migrations/0001_initial.py"
+printf "$1" >"$BUILD_DIR/Procfile"; manage_file=manage.py; mention_migrations; rm -r "$BUILD_DIR"`
+  const said = async (procfile: string) => (await bash(djangoRules, script, [procfile])).output
+  t.match(await said('web: gunicorn mine.wsgi\\n'), /^This app has migrations, and no release command runs them/)
+  for (const procfile of ['release: ./release.sh\\n', 'web: python manage.py migrate && gunicorn mine.wsgi\\n'])
+    t.equal(await said(procfile), '', procfile)
+})
+
 t.test('a Node.js range is decided in the shell for the shapes people write, and handed on otherwise', async (t) => {
   const cases: [string, string, 'in' | 'out' | 'handed on'][] = [
     ['22', '22.23.3', 'in'],

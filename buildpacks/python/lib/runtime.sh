@@ -151,7 +151,7 @@ keep_runtime() {
   runtime_executable "$PAAS_LAYERS_DIR/python-runtime"
   "$python_executable" -c 'import ssl, zlib' >"$log" 2>&1 </dev/null ||
     stop_with_tail "$log" "The Python $1 that was fetched does not run on this stack." \
-      'Put a build for it into the mirror.'
+      'Ask whoever runs the platform to put a build for it into the mirror.'
   "$python_executable" -m compileall -qq -f -j 0 --invalidation-mode unchecked-hash \
     "$PAAS_LAYERS_DIR/python-runtime/lib" >/dev/null 2>&1 </dev/null || true
 }
@@ -170,5 +170,6 @@ refuse_version() {
   printf -v places '%s; ' "${looked[@]}"
   stop "Python $wanted_python can't be had here (asked for in $wanted_in)." \
     "Looked in ${places%; }." "There is: ${there_is[*]:-nothing}" \
-    "Put the wanted version into the mirror${newest:+, or change this line in $line}"
+    ${newest:+"Change this line in $line"} \
+    'To have that version all the same, ask whoever runs the platform to put it into the mirror.'
 }

@@ -1,11 +1,15 @@
 # Which Python the app asks for. Fills `wanted_python` (a version `3.13.5`, the start of one `3.13`, or specifiers such
 # as `>=3.10,<3.14`; empty for the default) and `wanted_in` (the file that says so).
 
+# Some editors begin a file with one.
+readonly byte_order_mark=$'\xef\xbb\xbf'
+
 requested_version() {
   local line text
   wanted_python='' wanted_in=''
   if [[ -f $BUILD_DIR/runtime.txt ]]; then
     read -r line <"$BUILD_DIR/runtime.txt" || true
+    line=${line#"$byte_order_mark"}
     wanted_in=runtime.txt wanted_python=${line%$'\r'}
     [[ $wanted_python =~ ^python-[0-9] ]] || bad_version 'a line such as python-3.13'
   elif [[ -f $BUILD_DIR/.python-version ]]; then
@@ -30,6 +34,7 @@ read_python_version_file() {
   local line
   wanted_in=.python-version
   while read -r line || [[ -n $line ]]; do
+    line=${line#"$byte_order_mark"}
     line=${line%%#*}
     line=${line%%[[:space:]]*}
     [[ -n $line ]] || continue
