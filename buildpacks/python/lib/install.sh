@@ -39,7 +39,7 @@ install_dependencies() {
 # distributions went into it; what is no longer asked for is removed.
 may_extend() {
   local field
-  [[ -z $source_reason$plain_pip && $installer != @(none|setup|starter) ]] || return 1
+  [[ -z $source_reason$plain_pip$local_archives && $installer != @(none|setup|starter) ]] || return 1
   read_previous_layer python || return 1
   [[ $previous_layer == *'"divided":true'* && -d $PAAS_PREVIOUS_DIR/layers/python ]] || return 1
   previous_field python
@@ -111,6 +111,11 @@ explain_installer() {
     *'Pipfile.lock is out-of-date'*)
       advice=('Pipfile and Pipfile.lock do not agree. Run pipenv lock, commit Pipfile.lock and push again.')
       ;;
+    *'git clone'*'did not run successfully'* | *'Git operation failed'* | *'Could not resolve host'*)
+      advice=('A dependency comes from a git repository that could not be fetched: its address and the reason are above.'
+        'Check the address, or take a release of it from the package index instead: name==version. If the address is'
+        'right, ask whoever runs the platform whether builds may reach it; a private one needs a token in the address.')
+      ;;
     *'Failed to build'*)
       advice=('A dependency has no ready-made wheel for this Python and could not be compiled: its own lines are above.'
         'A newer version of it may have one, or another Python in .python-version.')
@@ -135,7 +140,7 @@ with_index_settings() (
 
 install_with_pip() {
   if [[ -n $plain_pip ]]; then
-    # uv refuses editable checkouts; pip puts them into the environment's src/.
+    # uv takes neither editable checkouts, which pip puts into the environment's src/, nor all of pip's options.
     run_installer 'pip install -r requirements.txt' "$environment/bin/python" -m pip install --no-input \
       --progress-bar off --disable-pip-version-check --src "$environment/src" --no-compile -r requirements.txt
     return
