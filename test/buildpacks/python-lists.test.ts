@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { entries } from './result.js'
 import { scratchApps } from './sandbox.js'
 import { bash } from './shell.js'
 
@@ -141,17 +142,19 @@ t.test("options that uv doesn't take bring pip, which does", async (t) => {
 })
 
 t.test('a git repository that cannot be fetched is named as the cause', async (t) => {
-  const app = scratchApp()
-  for (const line of ['x @ git+https://127.0.0.1:9/x.git', '-e git+https://127.0.0.1:9/x.git#egg=x']) {
-    const built = await app.build({ Procfile: 'web: true\n', 'requirements.txt': `${line}\n` })
-    t.equal(built.exitCode, 30)
-    t.match(
-      built.log,
-      /comes from a git repository that could not be fetched[\s\S]*ask whoever runs the platform/,
-      line,
-    )
-    t.notMatch(built.log, /could not be compiled/)
-  }
+  const explained = /comes from a git repository that could not be fetched[\s\S]*ask whoever runs the platform/
+  const built = await scratchApp().build({
+    Procfile: 'web: true\n',
+    'requirements.txt': 'x @ git+https://127.0.0.1:9/x.git\n',
+  })
+  t.equal(built.exitCode, 30)
+  t.match(built.log, explained)
+  const script = `stop_with_tail() { printf '%s\\n' "\${@:2}"; }; explain_installer <(printf '%s\\n' "$1") pip`
+  const ofPip = `  × git clone --quiet https://host.example/x.git /tmp/x did not run successfully.
+ERROR: Failed to build 'git+https://host.example/x.git' when git clone`
+  const explain = (text: string) => bash(['buildpacks/python/lib/install.sh'], script, [text])
+  t.match((await explain(ofPip)).output, explained)
+  t.match((await explain('error: Failed to build `x==1`')).output, /could not be compiled/)
 })
 
 t.test('what there is instead of a list is said as it is', async (t) => {
@@ -160,22 +163,36 @@ t.test('what there is instead of a list is said as it is', async (t) => {
   t.match(await judge({ 'Requirements.txt': '' }), /Requirements\.txt is not read[\s\S]*git mv Requirements\.txt req/)
 })
 
-t.test('corpora of NLTK come with the app, and one that cannot be had costs a warning', async (t) => {
-  const app = scratchApp()
-  // Behaves as NLTK's own does, without the internet.
-  const downloader = `import os, sys
+/** Makes a wheel of a package that downloads as NLTK does, without the internet; equal sources make equal bytes. */
+const fakeNltk = `#!/usr/bin/python3
+import os, zipfile
+program = '''import os, sys
 for name in sys.argv[3:]:
     if name == "missing":
         print("[nltk_data] Error loading missing: Package 'missing' not found in index")
+        print("Error installing package. Retry? [n/y/e]")
+        if input() != "n": sys.exit(1)
     else:
         open(os.path.join(sys.argv[2], name), "w").write("words of " + name)
+'''
+os.makedirs("vendor", exist_ok=True)
+with zipfile.ZipFile("vendor/nltk-1-py3-none-any.whl", "w") as wheel:
+    for name, text in {
+        "nltk/__init__.py": "",
+        "nltk/downloader.py": program,
+        "nltk-1.dist-info/METADATA": "Metadata-Version: 2.1\\nName: nltk\\nVersion: 1\\n",
+        "nltk-1.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        "nltk-1.dist-info/RECORD": "",
+    }.items():
+        wheel.writestr(zipfile.ZipInfo(name), text)
 `
+
+t.test('corpora of NLTK come with the app, and one that cannot be had costs a warning', async (t) => {
+  const app = scratchApp()
   const files = {
     Procfile: 'web: true\n',
-    'requirements.txt': 'libs/nltk\n',
-    'libs/nltk/pyproject.toml': '[project]\nname = "nltk"\nversion = "1"\n',
-    'libs/nltk/nltk/__init__.py': '',
-    'libs/nltk/nltk/downloader.py': downloader,
+    'requirements.txt': 'vendor/nltk-1-py3-none-any.whl\n',
+    'bin/pre_compile': fakeNltk,
     'nltk.txt': 'punkt\r\nstopwords\r\n',
   }
   const first = await app.build(files)
@@ -183,8 +200,17 @@ for name in sys.argv[3:]:
   t.match(first.log, /-----> Downloading NLTK corpora: punkt stopwords\n/)
   const dyno = await app.run(`bash -c 'cat "$NLTK_DATA"/*'`)
   t.match(await dyno.ended().then(() => dyno.logs()), /words of punktwords of stopwords/)
-  t.notMatch((await app.build(files)).log, /Downloading NLTK/)
+  t.notMatch((await app.build(files)).log, /Downloading NLTK|Installing/, 'nor is an unchanged wheel installed again')
   const missing = await app.build({ ...files, 'nltk.txt': 'missing punkt' })
   t.equal(missing.exitCode, 0, missing.log)
   t.match(missing.log, /Error loading missing[\s\S]*Warning: Some of the corpora in nltk\.txt could not be downloaded/)
+  t.ok((await entries(missing.tars.get('nltk'))).has('app/.heroku/nltk_data/punkt'), 'the others are there')
+  const none = await app.build({
+    ...files,
+    'bin/pre_compile': fakeNltk.replace('words of', 'all of'),
+    'nltk.txt': 'missing',
+  })
+  t.equal(none.exitCode, 0, none.log)
+  t.match(none.log, /installed again: changed: vendor\/nltk-1-py3-none-any\.whl/)
+  t.notOk(none.header?.layers.some((layer) => layer.name === 'nltk'))
 })
