@@ -17,6 +17,7 @@ import type { ApiDeps } from './deps.js'
 import { createErrorHandler, createFrameworkErrorHandler } from './error-handler.js'
 import { addGate } from './gate.js'
 import { addNotFoundHandler } from './not-found.js'
+import { closeAfterOffers, RequestWithOffer } from './offered-upgrades.js'
 import { addOpenApi } from './openapi.js'
 import { declareRoutes } from './routes/index.js'
 
@@ -32,7 +33,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     exposeHeadRoutes: false,
     genReqId: () => randomUUID(),
     forceCloseConnections: 'idle',
-    http: { headersTimeout: 20_000 },
+    http: { headersTimeout: 20_000, IncomingMessage: RequestWithOffer },
     routerOptions: { maxParamLength: 1_000, ignoreTrailingSlash: true },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allowUnionTypes: true } },
     frameworkErrors: createFrameworkErrorHandler(platform.log),
@@ -41,6 +42,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   fastify.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'request-id': request.id, 'x-request-id': request.id, 'x-content-type-options': 'nosniff' })
   })
+  closeAfterOffers(fastify)
   fastify.decorate('apiRoutes', context.routes)
   addNotFoundHandler(fastify)
   await fastify.register(websocket, { options: { maxPayload: maxMessageBytes, perMessageDeflate: false } })

@@ -6,7 +6,9 @@ import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import websocket from '@fastify/websocket'
 import fastify from 'fastify'
+import { closeAfterOffers, RequestWithOffer } from '../../server/api/offered-upgrades.js'
 import { loadConfig, putFirstOnPath } from '../../server/config.js'
 import { readToken } from '../../server/git/credentials.js'
 import { gitUser } from '../../server/git/git-user.js'
@@ -177,7 +179,10 @@ export async function startFront(options: FrontOptions) {
     [otherToken, account('bob')],
   ])
   const apps = new Map<string, { appId: string; owner: Account | undefined }>()
-  const server = fastify({ logger: false })
+  // With what the platform's server takes beside git, so that git meets it as there.
+  const server = fastify({ logger: false, http: { IncomingMessage: RequestWithOffer } })
+  closeAfterOffers(server)
+  await server.register(websocket)
   await server.register(registerGit, {
     authenticate: async (header: string) => accounts.get(readToken(header) ?? ''),
     findRepository: async (who: Account, appName: string) => {

@@ -1,4 +1,5 @@
 /** Pushes by the real git client: which refs are taken, what the pusher sees, and who waits for whom. */
+import { randomBytes } from 'node:crypto'
 import { access, readFile, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
@@ -224,6 +225,36 @@ for (const [name, makeTransport] of Object.entries(transports))
       const full = await front.push(copy, 'shallow', 'master')
       t.equal(full.code, 0, full.output)
       t.equal(await front.repos.readRef(appId, 'refs/heads/master'), next)
+    })
+
+    t.test('a shallow clone that is behind is told so by its git, and of no fault of ours', async (t) => {
+      await front.createApp('behind')
+      const copy = await front.createCopy()
+      await front.commit(copy, { a: '1' })
+      await front.git(front.dir, ['clone', '--quiet', '--depth=1', `file://${copy}`, 'behind-copy'])
+      await front.commit(copy, { a: '2' })
+      t.equal((await front.push(copy, 'behind', 'master')).code, 0)
+      front.pushes.length = 0
+      const shallow = path.join(front.dir, 'behind-copy')
+      await front.commit(shallow, { b: '1' })
+      const { code, output } = await front.push(shallow, 'behind', 'master')
+      t.equal(code, 1)
+      t.match(output, /! \[rejected\] +master -> master \(fetch first\)/)
+      t.notMatch(output, /RPC failed|HTTP 400|hung up/)
+      t.equal(front.pushes.length, 0)
+    })
+
+    t.test('git that offers HTTP/2 pushes and fetches over HTTP/1.1', async (t) => {
+      await front.createApp('offers')
+      const copy = await front.createCopy()
+      const offer = ['-c', 'http.version=HTTP/2', '-c', 'http.postBuffer=70000']
+      const head = await front.commit(copy, { 'large.bin': randomBytes(200_000) })
+      const pushed = await front.git(copy, [...offer, 'push', front.url('offers'), 'master'])
+      t.equal(pushed.code, 0, pushed.output)
+      const listed = await front.git(copy, [...offer, 'ls-remote', front.url('offers')])
+      t.match(listed.output, `${head}\trefs/heads/master`)
+      const cloned = await front.git(front.dir, [...offer, 'clone', front.url('offers'), 'offers-clone'])
+      t.equal(cloned.code, 0, cloned.output)
     })
 
     t.test('push options are off', async (t) => {
