@@ -21,7 +21,10 @@ const maxLineBytes = 4096
 const updatePattern = /^(?:[0-9a-f]{40} [0-9a-f]{40}|[0-9a-f]{64} [0-9a-f]{64}) ([^\0\n]+)/
 const shallowPattern = /^shallow (?:[0-9a-f]{40}|[0-9a-f]{64})\n?$/
 
-/** Reads a list that may arrive byte by byte. `probe` is the empty list that git sends before a large push. */
+/**
+ * Reads a list that may arrive byte by byte. `probe` is a list without updates: git sends an empty one before a large push,
+ * and a shallow clone one that only says where its history ends when git itself has refused all that was to be pushed.
+ */
 export class CommandListReader {
   #buffer = Buffer.alloc(4096)
   #size = 0
@@ -35,7 +38,7 @@ export class CommandListReader {
     for (;;) {
       const length = this.#nextLength()
       if (length === 'bad') return 'bad'
-      if (length === 0) return this.#updateCount > 0 ? 'done' : this.#size === 4 ? 'probe' : 'bad'
+      if (length === 0) return this.#updateCount > 0 ? 'done' : this.#size === this.#at + 4 ? 'probe' : 'bad'
       if (this.#at > maxListBytes) return 'too-long'
       if (length === undefined || this.#size < this.#at + length) return 'more'
       if (!this.#readLine(this.#at + 4, this.#at + length)) return 'bad'

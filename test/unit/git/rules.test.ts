@@ -81,6 +81,10 @@ t.test('a list of updates is read the same however it is cut', async (t) => {
       return state === 'bad' || state === 'more' || (state === 'probe' && Buffer.from(noise).toString() === '0000')
     }),
   )
+  for (const lines of ['', line(`shallow ${oid}`), line(`shallow ${oid}\n`) + line(`shallow ${zero}`)]) {
+    t.equal(new CommandListReader().read(Buffer.from(`${lines}0000`)), 'probe', 'a list without updates')
+    t.equal(new CommandListReader().read(Buffer.from(`${lines}0000PACK`)), 'bad', 'and something after it')
+  }
   const reader = new CommandListReader()
   const update = Buffer.from(line(`${zero} ${oid} refs/tags/${'x'.repeat(900)}`).repeat(64))
   let state = 'more'
@@ -174,21 +178,25 @@ t.test(
   },
 )
 
-t.test('pushes are counted by account for an hour, and no longer', async (t) => {
+t.test('pushes are counted by account and app for an hour, and no longer', async (t) => {
   let now = 0
   const rate = new PushRate(2, () => now)
   const someone = (id: string) => ({ id, email: `${id}@example.com`, name: id, isAdmin: false, createdAt: new Date(0) })
   const [ada, bob] = [someone('ada'), someone('bob')]
-  rate.count(ada)
+  rate.count(ada, 'shop')
   now = 600_000
-  rate.check(ada)
-  rate.count(ada)
-  t.throws(() => rate.check(ada), /pushed 2 times within an hour, which is the limit\. Push again in 50 min\./)
-  rate.check(bob)
+  rate.check(ada, 'shop')
+  rate.count(ada, 'shop')
+  t.throws(
+    () => rate.check(ada, 'shop'),
+    /pushed to this app 2 times within an hour, which is the limit\. Push again in 50 min\./,
+  )
+  rate.check(bob, 'shop')
+  rate.check(ada, 'blog')
   now = 3_600_000
-  rate.check(ada)
-  rate.count(ada)
-  t.throws(() => rate.check(ada), /in 10 min/)
+  rate.check(ada, 'shop')
+  rate.count(ada, 'shop')
+  t.throws(() => rate.check(ada, 'shop'), /in 10 min/)
 })
 
 t.test('what killed pushes left is swept once, when nobody pushes to the app any more', async (t) => {
