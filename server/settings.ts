@@ -96,7 +96,7 @@ export const settings = {
   pushesPerHour: declare(
     'PAAS_PUSHES_PER_HOUR',
     '75',
-    'Pushes of one account within an hour; more are told when to come back.',
+    'Pushes of one account to one app within an hour; more are told when to come back.',
   ),
   fetches: declare('PAAS_FETCHES', '16', 'Clones, fetches and lists of refs that are served at once; more wait.'),
   gitUid: declare(

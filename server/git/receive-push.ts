@@ -26,7 +26,7 @@ export async function receivePush(work: GitWork): Promise<void> {
   else {
     await deps.relay.checkReady()
     const { appId } = work.repository
-    work.rate.count(account)
+    work.rate.count(account, appId)
     work.underWay.begin(appId)
     pushes.add(account, 1)
     let exitCode: number | null = null

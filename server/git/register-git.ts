@@ -72,7 +72,7 @@ export async function registerGit(fastify: FastifyInstance, deps: GitDependencie
     const name = service === 'git-upload-pack' ? 'upload-pack' : 'receive-pack'
     const access = await find(request, name)
     // Here git shows its user our words, and has sent nothing yet.
-    if (name === 'receive-pack') rate.check(access.account)
+    if (name === 'receive-pack') rate.check(access.account, access.repository.appId)
     await serve(access, request, reply, (work) => advertiseRefs(work, name))
   })
   addRoute(fastify, 'POST', 'git-upload-pack', async (request, reply) => {
@@ -82,7 +82,7 @@ export async function registerGit(fastify: FastifyInstance, deps: GitDependencie
   addRoute(fastify, 'POST', 'git-receive-pack', async (request, reply) => {
     checkBodyHeaders(request, 'receive-pack', deps.limits)
     const access = await find(request, 'receive-pack')
-    rate.check(access.account)
+    rate.check(access.account, access.repository.appId)
     await serve(access, request, reply, receivePush)
   })
 }

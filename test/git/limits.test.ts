@@ -72,24 +72,34 @@ t.test('quarantines go with the last push to a repository, and never before', as
   t.notOk(await isThere())
 })
 
-t.test('an account that pushed too often is told so before it sends anything, and others are not held', async (t) => {
-  for (const makeTransport of Object.values(transports)) {
-    const front = await startFront({ transport: makeTransport(), limits: { pushesPerHour: 2 } })
-    await front.createApp('hello')
-    await front.createApp('other', otherToken)
-    const copy = await front.createCopy()
-    for (const tag of ['v1', 'v2']) t.equal((await front.push(copy, 'hello', `HEAD:refs/tags/${tag}`)).code, 0)
-    const { code, output } = await front.push(copy, 'hello', 'HEAD:refs/tags/v3')
-    t.not(code, 0)
-    t.match(output, /remote: +! {5}You have pushed 2 times within an hour, which is the limit\. Push again in 60 min\./)
-    const { status, body } = await askToPush(front, 'hello', await pushBody(front, copy, ['refs/tags/v4']))
-    t.equal(status, 429)
-    t.match(body, /Push again in/)
-    t.equal((await front.git(copy, ['ls-remote', front.url('hello')])).code, 0, 'reading is no pushing')
-    t.equal((await front.git(copy, ['push', front.url('other', otherToken), 'HEAD:refs/tags/v1'])).code, 0)
-    await front.close()
-  }
-})
+t.test(
+  'who pushed to an app too often is told so before sending anything; others and other apps are not held',
+  async (t) => {
+    for (const makeTransport of Object.values(transports)) {
+      const front = await startFront({ transport: makeTransport(), limits: { pushesPerHour: 2 } })
+      await front.createApp('hello')
+      await front.createApp('second')
+      await front.createApp('other', otherToken)
+      const copy = await front.createCopy()
+      for (const dry of ['d1', 'd2', 'd3'])
+        t.equal((await front.push(copy, 'hello', '--dry-run', `HEAD:refs/tags/${dry}`)).code, 0, 'a dry run is no push')
+      for (const tag of ['v1', 'v2']) t.equal((await front.push(copy, 'hello', `HEAD:refs/tags/${tag}`)).code, 0)
+      const { code, output } = await front.push(copy, 'hello', 'HEAD:refs/tags/v3')
+      t.not(code, 0)
+      t.match(
+        output,
+        /remote: +! {5}You have pushed to this app 2 times within an hour, which is the limit\. Push again in 60 min\./,
+      )
+      const { status, body } = await askToPush(front, 'hello', await pushBody(front, copy, ['refs/tags/v4']))
+      t.equal(status, 429)
+      t.match(body, /Push again in/)
+      t.equal((await front.git(copy, ['ls-remote', front.url('hello')])).code, 0, 'reading is no pushing')
+      t.equal((await front.push(copy, 'second', 'HEAD:refs/tags/v1')).code, 0)
+      t.equal((await front.git(copy, ['push', front.url('other', otherToken), 'HEAD:refs/tags/v1'])).code, 0)
+      await front.close()
+    }
+  },
+)
 
 t.test('who waits too long for a place is told to try again, and gives up the wait on leaving', async (t) => {
   const front = await startFront({ transport: transports.spawn(), limits: { fetches: 2, idleTimeoutMs: 1500 } })
