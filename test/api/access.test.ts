@@ -276,6 +276,18 @@ t.test('tokens are made, listed, shown once and revoked', async (t) => {
   t.equal((await world.call(ann, 'GET /account')).status, 401)
 })
 
+t.test('a token that was to do less than everything is not made', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  for (const scope of [['read'], ['global', 'read-protected'], ['identity']]) {
+    const refused = await world.call(ann, 'POST /oauth/authorizations', { scope })
+    t.match(refused, { status: 422, body: { id: 'invalid_params', message: /^There is no scope '[a-z-]+' here: / } })
+  }
+  for (const scope of [['global'], [], null])
+    t.equal((await world.call(ann, 'POST /oauth/authorizations', { scope })).status, 201, JSON.stringify(scope))
+  t.equal((await world.call(ann, 'GET /oauth/authorizations')).body.length, 4)
+})
+
 t.test('calls are limited by token, and by address for those without one', async (t) => {
   const world = await startTestApi(t, { env: { PAAS_API_RATE_LIMIT: '3' } })
   const ann = await world.person('ann@example.com')

@@ -71,12 +71,13 @@ export function run(
   const interrupt = () => process.kill(-(child.pid ?? 0), 'SIGINT')
   options.signal?.addEventListener('abort', interrupt, { once: true })
   let output = ''
-  const gather = (chunk: Buffer) => {
-    output += chunk.toString('utf8')
+  const gather = (text: string) => {
+    output += text
     options.onOutput?.(output)
   }
-  child.stdout.on('data', gather)
-  child.stderr.on('data', gather)
+  // A letter may come in two chunks.
+  child.stdout.setEncoding('utf8').on('data', gather)
+  child.stderr.setEncoding('utf8').on('data', gather)
   child.stdin.end()
   return new Promise((resolve, reject) => {
     child.once('error', reject)

@@ -9,7 +9,11 @@ export const authorizationsCreate = command({
   flags: {
     description: { short: 'd', value: 'TEXT', description: 'what the token is for' },
     'expires-in': { short: 'e', value: 'SECONDS', description: 'how long it is valid; for ever unless given' },
-    scope: { short: 's', value: 'SCOPES', description: "what it may do, parted by commas; 'global' unless given" },
+    scope: {
+      short: 's',
+      value: 'SCOPES',
+      description: "what it may do: 'global', which is all that you may, and the only one",
+    },
     short: { short: 'S', description: 'print the token only' },
   },
   examples: ["authorizations:create -d 'CI of my-app'", 'authorizations:create --short --expires-in 3600'],

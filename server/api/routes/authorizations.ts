@@ -48,6 +48,7 @@ export function declareAuthorizationRoutes(api: Api, context: ApiContext): void 
       const made = await createAuthorization(platform, principalOf(request).account, {
         description: request.body?.description ?? '',
         expiresInSeconds: request.body?.expires_in ?? undefined,
+        scope: request.body?.scope ?? [],
       })
       reply.code(201)
       return toAuthorization(made.authorization, new Date(), made.token)
