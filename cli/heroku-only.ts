@@ -13,7 +13,6 @@ export const herokuOnly: readonly (readonly [name: string, advice: string])[] = 
   ['pg:copy', "From one app to the other: paas run 'pg_dump $DATABASE_URL' > dump.sql, then paas pg:psql < dump.sql"],
   ['pg:reset', "Empty the database: paas pg:psql -c 'drop schema public cascade; create schema public'"],
   ['pg:wait', 'A database is ready within a second or so; paas pg:info shows its state.'],
-  ['pg:promote', 'Attach the database under the name it should have: paas addons:attach NAME --as DATABASE'],
   ['pg:upgrade', 'Make a new database, load a dump into it and attach it: paas addons:create heroku-postgresql'],
   ['config:edit', 'Set config vars one by one: paas config:set NAME=value'],
   ['drains', 'Logs are followed by: paas logs --tail'],

@@ -48,6 +48,7 @@ import { maintenanceOff } from './maintenance/off.js'
 import { maintenanceOn } from './maintenance/on.js'
 import { pgCredentialsUrl } from './pg/credentials-url.js'
 import { pgInfo } from './pg/info.js'
+import { pgPromote } from './pg/promote.js'
 import { pgPsql } from './pg/psql.js'
 import { ps } from './ps/index.js'
 import { psRestart } from './ps/restart.js'
@@ -112,6 +113,7 @@ export const commands: readonly Command[] = [
   maintenanceOn,
   pgCredentialsUrl,
   pgInfo,
+  pgPromote,
   pgPsql,
   ps,
   psRestart,

@@ -28,7 +28,19 @@ export interface AddOnWish {
   /** `heroku-postgresql` or `heroku-postgresql:standard-0`. */
   readonly plan: string
   readonly name?: string
-  readonly attachmentName?: string
+  readonly attachment?: AttachmentWish
+}
+
+export interface AttachmentWish {
+  readonly name?: string
+  /** The app's name: an attachment that has the wished name already is replaced. */
+  readonly confirm?: string
+}
+
+interface Attached {
+  readonly attachment: Attachment
+  /** What had its name before. */
+  readonly replaced: Attachment | undefined
 }
 
 const attachmentPattern = /^[A-Z][A-Z0-9_]{0,60}$/
@@ -38,9 +50,9 @@ export async function createAddOn(platform: Platform, account: Account, app: App
   const made = await platform.db.transaction(async (tx) => {
     await lockLiveApp(tx, app)
     const addOn = await insertNewAddOn(tx, app, wish)
-    const attachment = await attachWithin(tx, platform, app, addOn, wish.attachmentName)
+    const attached = await attachWithin(tx, platform, app, addOn, wish.attachment ?? {})
     failpoint('add-on-create.before-release')
-    const release = await releaseOfAttachment(tx, app, account, attachment)
+    const release = await releaseOfAttachment(tx, app, account, attached)
     failpoint('add-on-create.before-commit')
     return { addOn, release }
   })
@@ -89,16 +101,39 @@ async function attachWithin(
   platform: Platform,
   app: App,
   addOn: AddOn,
-  wished?: string,
-): Promise<Attachment> {
-  const taken = new Set((await listAttachments(tx, { appId: app.id })).map((a) => a.name))
-  const name = wished?.toUpperCase() ?? freeAttachmentName(addOn, taken)
+  wish: AttachmentWish,
+): Promise<Attached> {
+  const present = await listAttachments(tx, { appId: app.id })
+  const name = wish.name?.toUpperCase() ?? freeAttachmentName(addOn, new Set(present.map((a) => a.name)))
   if (!attachmentPattern.test(name))
     throw invalid('An attachment name must be capital letters, digits and underscores, such as DATABASE.')
-  if (taken.has(name)) throw invalid(`${app.name} has an attachment ${name} already; give another name with --as.`)
+  const replaced = present.find((a) => a.name === name)
+  if (replaced) await takeAway(tx, app, replaced, addOn, wish.confirm)
   if ((await assignNetworkIndex(tx, app.id, appNetworkCount(platform.config.subnets))) === undefined)
     throw new PlatformError('unavailable', 'All private networks of this machine are in use; widen PAAS_SUBNETS.')
-  return insertAttachment(tx, addOn.id, app.id, name)
+  return { attachment: await insertAttachment(tx, addOn.id, app.id, name), replaced }
+}
+
+/** Makes room for another add-on under the attachment's name. An add-on that nothing names any more would be lost to its app. */
+async function takeAway(
+  tx: Transaction,
+  app: App,
+  attachment: Attachment,
+  by: AddOn,
+  confirm: string | undefined,
+): Promise<void> {
+  const { name, addOnName } = attachment
+  if (attachment.addOnId === by.id) throw invalid(`${addOnName} is attached to ${app.name} as ${name} already.`)
+  if (confirm !== app.name)
+    throw new PlatformError(
+      'confirmation_required',
+      `${app.name} has an attachment ${name} already, to ${addOnName}. Give another name with --as, or replace it with --confirm ${app.name}.`,
+    )
+  if ((await listAttachments(tx, { addOnId: attachment.addOnId })).length === 1)
+    throw invalid(
+      `${name} is the only attachment of ${addOnName}. Give that another one first: paas addons:attach ${addOnName} --app ${app.name}`,
+    )
+  await removeAttachment(tx, attachment.id)
 }
 
 /** DATABASE first, then a colour, as Heroku names them. */
@@ -116,9 +151,17 @@ function freeAttachmentName(addOn: AddOn, taken: ReadonlySet<string>): string {
 }
 
 /** The release in which the app gets to know an attachment. */
-async function releaseOfAttachment(tx: Transaction, app: App, account: Account, attachment: Attachment) {
-  const vars = await configVarsOf(tx, attachment)
-  return releaseWith(tx, app, account, vars, `Attach ${attachment.name} (${attachment.addOnName})`)
+async function releaseOfAttachment(tx: Transaction, app: App, account: Account, { attachment, replaced }: Attached) {
+  const gone = replaced ? await withoutVarsOf(tx, replaced) : {}
+  const vars = { ...gone, ...(await configVarsOf(tx, attachment)) }
+  // Heroku's client looks for these words to follow a promotion's release command.
+  const detached = replaced ? `, Detach ${replaced.name} (${replaced.addOnName})` : ''
+  return releaseWith(tx, app, account, vars, `Attach ${attachment.name} (${attachment.addOnName})${detached}`)
+}
+
+/** The change of config vars that takes an attachment's away. */
+async function withoutVarsOf(tx: Transaction, attachment: Attachment): Promise<Readonly<Record<string, null>>> {
+  return Object.fromEntries(Object.keys(await configVarsOf(tx, attachment)).map((name) => [name, null]))
 }
 
 async function releaseWith(
@@ -132,21 +175,21 @@ async function releaseWith(
   return createRelease(tx, app.id, { configVars: merged, description, accountId: account.id })
 }
 
-/** Lets another app use an add-on. */
+/** Lets an app use an add-on, under another name too, or under the name that another add-on had. */
 export async function attachAddOn(
   platform: Platform,
   account: Account,
   app: App,
   addOn: AddOn,
-  name?: string,
+  wish: AttachmentWish = {},
 ): Promise<Attachment> {
   const made = await platform.db.transaction(async (tx) => {
     await lockLiveApp(tx, app)
     if (!(await findAddOn(tx, addOn.id))) throw notFound('add_on', 'add-on')
-    const attachment = await attachWithin(tx, platform, app, addOn, name)
-    const release = await releaseOfAttachment(tx, app, account, attachment)
+    const attached = await attachWithin(tx, platform, app, addOn, wish)
+    const release = await releaseOfAttachment(tx, app, account, attached)
     failpoint('add-on-attach.before-commit')
-    return { attachment, release }
+    return { attachment: attached.attachment, release }
   })
   failpoint('add-on-attach.committed')
   announceRelease(platform, app, account, made.release)
@@ -170,9 +213,8 @@ export async function detachAddOn(platform: Platform, account: Account, attachme
 async function detachWithin(tx: Transaction, account: Account, app: App, attachment: Attachment): Promise<Release> {
   await lockLiveApp(tx, app)
   if (!(await findAttachment(tx, attachment.id))) throw notFound('attachment')
-  const vars = Object.keys(await configVarsOf(tx, attachment))
+  const change = await withoutVarsOf(tx, attachment)
   await removeAttachment(tx, attachment.id)
-  const change = Object.fromEntries(vars.map((v) => [v, null]))
   return releaseWith(tx, app, account, change, `Detach ${attachment.name} (${attachment.addOnName})`)
 }
 

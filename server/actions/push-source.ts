@@ -208,7 +208,7 @@ async function createOnce(
   if (newest && (await readConfigVars(platform.db, newest))[`${name}_URL`] !== undefined) return
   const addOn = await createAddOn(platform, push.account, push.app, {
     plan,
-    ...(as === undefined ? {} : { attachmentName: as }),
+    ...(as === undefined ? {} : { attachment: { name: as } }),
   })
   write(`-----> Creating ${addOn.name} (PostgreSQL 17, ${addOn.plan}) … attached as ${name}_URL\n`)
 }

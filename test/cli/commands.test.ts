@@ -172,6 +172,49 @@ t.test('lists ask for what they need and follow pages to the end', async (t) => 
   )
 })
 
+t.test('a database is promoted after the one before it has another name', async (t) => {
+  const cli = await bundleCli(t)
+  const other = { ...addon, id: 'addon-2', name: 'postgresql-flat-2' }
+  const amber = { ...attachment, id: 'att-2', name: 'AMBER', addon: { id: 'addon-2', name: other.name } }
+  const api = await startApi(t, {
+    ...answers,
+    'GET /apps/my-app/addons': { body: [addon, other] },
+    'GET /apps/my-app/addon-attachments': { body: [attachment, amber] },
+    'GET /client/v11/databases/addon-2/wait_status': { body: { 'waiting?': false, message: 'available' } },
+    'POST /addon-attachments': ({ body }) => ({
+      status: 201,
+      body: { ...attachment, name: 'PINK', ...(body as object) },
+    }),
+  })
+  const ended = await cli.run(['pg:promote', 'AMBER_URL', '-a', 'my-app'], { api })
+  t.equal(ended.code, 0)
+  t.match(
+    ended.stderr,
+    /^Ensuring an alternate alias for existing DATABASE_URL\.\.\. done, PINK_URL\nPromoting postgresql-flat-2 to DATABASE_URL on ⬢ my-app\.\.\. done, v\d+\n$/,
+  )
+  const attached = api.takeAsked().filter((asked) => asked.line === 'POST /addon-attachments')
+  t.same(
+    attached.map((asked) => asked.body),
+    [
+      { addon: addon.name, app: 'my-app' },
+      { addon: other.name, app: 'my-app', name: 'DATABASE', confirm: 'my-app' },
+    ],
+  )
+  const again = await cli.run(['pg:promote', addon.name, '-a', 'my-app'], { api })
+  t.equal(again.code, 1)
+  t.match(again.stderr, /is promoted already/)
+  t.same(
+    api.takeAsked().filter((asked) => asked.line.startsWith('POST')),
+    [],
+  )
+  api.answers['GET /client/v11/databases/addon-2/wait_status'] = {
+    body: { 'waiting?': true, message: 'being created' },
+  }
+  const early = await cli.run(['pg:promote', 'AMBER', '-a', 'my-app'], { api })
+  t.equal(early.code, 1)
+  t.match(early.stderr, /not ready: being created/)
+})
+
 t.test('an add-on that other apps use is destroyed only after a --confirm', async (t) => {
   const cli = await bundleCli(t)
   const refusal = { status: 423, body: { id: 'confirmation_required', message: 'It is attached to other too.' } }

@@ -111,12 +111,15 @@ function declareChanges(api: Api, context: ApiContext): void {
     },
     async (request, reply) => {
       const app = appOf(request)
-      const { attachment, config, name, plan } = request.body
+      const { attachment, config, confirm, name, plan } = request.body
       refuseOptions(config ?? {})
       const wish: AddOnWish = {
         plan: planNameOf(referenceOf(plan, 'plan')),
         ...(name ? { name } : {}),
-        ...(attachment?.name ? { attachmentName: attachment.name } : {}),
+        attachment: {
+          ...(attachment?.name ? { name: attachment.name } : {}),
+          ...(confirm ? { confirm } : {}),
+        },
       }
       const addOn = await createAddOn(platform, principalOf(request).account, app, wish)
       reply.code(201)

@@ -120,7 +120,9 @@ function declareChanges(api: Api, context: ApiContext): void {
       const { account } = principalOf(request)
       const app = await appFor(platform, account, referenceOf(request.body.app, 'app'))
       const addOn = await addOnFor(platform, account, referenceOf(request.body.addon, 'addon'))
-      const attachment = await attachAddOn(platform, account, app, addOn, request.body.name ?? undefined)
+      const { name, confirm } = request.body
+      const wish = { ...(name ? { name } : {}), ...(confirm ? { confirm } : {}) }
+      const attachment = await attachAddOn(platform, account, app, addOn, wish)
       reply.code(201)
       return toAttachment(attachment, addOn)
     },

@@ -94,12 +94,16 @@ const referenceOrObject = Type.Union([
 ])
 export type ReferenceOrObject = Static<typeof referenceOrObject>
 
+const confirm = Type.Optional(
+  nullable(Type.String({ maxLength: 128, description: "The app's name, to replace an attachment of the same name." })),
+)
+
 export const createAddOnBody = strict({
   plan: referenceOrObject,
   attachment: Type.Optional(nullable(strict({ name: Type.Optional(nullable(reference)) }))),
   config: Type.Optional(nullable(mapOf(Type.Unknown(), { maxProperties: 50 }))),
   name: Type.Optional(nullable(Type.String({ maxLength: 256 }))),
-  confirm: Type.Optional(nullable(reference)),
+  confirm,
   region: ignored,
 })
 
@@ -115,7 +119,7 @@ export const createAttachmentBody = strict({
   app: referenceOrObject,
   name: Type.Optional(nullable(reference)),
   namespace: Type.Optional(alwaysNull),
-  confirm: ignored,
+  confirm,
 })
 
 export const resolveAddOnBody = strict({
