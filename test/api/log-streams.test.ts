@@ -49,6 +49,7 @@ t.test('a log session gives the newest lines as events and ends', async (t) => {
     const { text, ended, response } = await readUntil(session.body.logplex_url, () => false)
     t.ok(ended)
     t.match(response.headers.get('content-type'), /^text\/event-stream/)
+    t.ok(text.startsWith('retry: 10\n\n'), 'who would connect again need not wait long for nothing')
     return linesOf(text)
   }
   const all = await read({})
@@ -59,6 +60,24 @@ t.test('a log session gives the newest lines as events and ends', async (t) => {
   t.equal((await read({ dyno: 'web' })).length, 6)
   t.equal((await read({ dyno: 'worker.1', source: null })).length, 1)
   t.match(await read({ source: 'heroku', lines: 99_999 }), [/heroku\[web\.1\]: State changed/])
+})
+
+t.test('who does not ask for events gets plain lines', async (t) => {
+  const world = await listen(t)
+  say(world, 'first')
+  say(world, 'second')
+  await world.hub.flush()
+  const open = async (wish: object) => (await world.ask('POST /apps/demo/log-sessions', wish)).body.logplex_url
+  const read = await fetch(await open({ dyno: 'web.1' }))
+  t.equal(read.headers.get('content-type'), 'text/plain; charset=utf-8')
+  t.match(await read.text(), /^\S+ app\[web\.1\]: first\n\S+ app\[web\.1\]: second\n$/)
+
+  const tail = await fetch(await open({ lines: 0, tail: true }), { headers: { accept: '*/*' } })
+  t.equal(tail.status, 200, 'a quiet tail answers at once')
+  say(world, 'later')
+  const reader = tail.body?.getReader()
+  t.match(new TextDecoder().decode((await reader?.read())?.value), /^\S+ app\[web\.1\]: later\n$/)
+  await reader?.cancel()
 })
 
 t.test('a tail goes on with what comes, without gap or double, and ends with its client', async (t) => {

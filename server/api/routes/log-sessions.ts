@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { notFound, PlatformError } from '../../model/errors.js'
 import { originOf } from '../addresses.js'
 import { type Api, type ApiContext, appOf, principalOf } from '../context.js'
-import { logStream } from '../log-tail.js'
+import { logForm, logStream } from '../log-tail.js'
 import { outputStream } from '../output-stream.js'
 import { appParams, refusals, strict, text } from '../schemas/common.js'
 import { logSessionBody, logSessionWish } from '../schemas/dynos.js'
@@ -66,7 +66,7 @@ function declareStreams(api: Api, context: ApiContext, tails: TailCount): void {
       config: { permission: 'public' },
       schema: {
         tags: ['logs'],
-        summary: 'The log of a session as server-sent events.',
+        summary: 'The log of a session: as server-sent events for `Accept: text/event-stream`, else as plain lines.',
         params: strict({ secret: Type.String() }),
         response: { 200: text, ...refusals },
       },
@@ -75,12 +75,15 @@ function declareStreams(api: Api, context: ApiContext, tails: TailCount): void {
       const session = context.logSessions.open(request.params.secret)
       if (!session) throw notFound('session', 'log session; ask for another')
       const release = session.tail ? tails.take(session.accountId) : () => {}
-      const stream = await logStream(context, session).catch((error: unknown) => {
+      const form = logForm(request.headers.accept)
+      const stream = await logStream(context, session, form).catch((error: unknown) => {
         release()
         throw error
       })
       stream.once('close', release)
-      reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
+      reply.headers({ 'content-type': form.contentType, 'x-accel-buffering': 'no' })
+      // Answers the client at once, however quiet the app is.
+      reply.raw.once('pipe', () => reply.raw.flushHeaders())
       return reply.send(stream)
     },
   )

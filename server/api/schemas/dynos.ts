@@ -106,6 +106,8 @@ export const logSessionWish = strict({
 export const logSessionBody = strict({
   id,
   created_at: instant,
-  logplex_url: Type.String({ description: 'Server-sent events, one log line each; open it within five minutes.' }),
+  logplex_url: Type.String({
+    description: 'The lines, as server-sent events where these are asked for; open it within five minutes.',
+  }),
   updated_at: instant,
 })
