@@ -1,4 +1,5 @@
 import { failpoint } from '../lib/failpoint.js'
+import type { Account } from '../model/account.js'
 import type { App } from '../model/app.js'
 import { invalid, notFound } from '../model/errors.js'
 import { defaultDynoSize, findDynoSize, type FormationEntry, nextQuantity } from '../model/formation.js'
@@ -38,10 +39,11 @@ export interface FormationUpdate {
 /** Scales types up or down and sets their sizes; a new size replaces the running dynos one by one. */
 export async function scaleFormation(
   platform: Platform,
+  account: Account,
   app: App,
   updates: readonly FormationUpdate[],
 ): Promise<FormationView[]> {
-  await platform.db.transaction(async (tx) => {
+  const scaled = await platform.db.transaction(async (tx) => {
     await lockLiveApp(tx, app)
     const present = new Map((await formationOf({ db: tx as unknown as Platform['db'] }, app)).map((e) => [e.type, e]))
     for (const update of updates) {
@@ -62,10 +64,12 @@ export async function scaleFormation(
       present.set(update.type, { ...entry, quantity, size })
     }
     failpoint('scale.before-commit')
+    const types = new Set(updates.map((update) => update.type))
+    return [...present.values()].filter((entry) => types.has(entry.type))
   })
   failpoint('scale.committed')
-  const told = updates.map((u) => `${u.type}@${u.quantity ?? ''}${u.size ? `:${u.size}` : ''}`).join(' ')
-  platform.appLog(app.id, { source: 'app', dyno: 'api', text: `Scaled to ${told}` })
+  const told = scaled.map(({ type, quantity, size }) => `${type}@${quantity}:${size}`).join(' ')
+  platform.appLog(app.id, { source: 'app', dyno: 'api', text: `Scaled to ${told} by user ${account.email}` })
   platform.nudge(app.id)
   return formationOf(platform, app)
 }

@@ -44,6 +44,15 @@ t.test('the formation is scaled in every way that clients write it', async (t) =
     app: { name: 'demo' },
   })
   t.strictSame((await world.call(ann, 'GET /apps/demo/formation/worker')).body, one.body)
+  await world.hub.flush()
+  const log = (await world.hub.read(app.id, { lines: 100 })).map((line) => line.text)
+  t.strictSame(
+    log.filter((text) => text.startsWith('Scaled to')).slice(-3),
+    ['web@1:Standard-2X', 'worker@0:Standard-1X', 'worker@4:Standard-1X'].map(
+      (entry) => `Scaled to ${entry} by user ann@example.com`,
+    ),
+    'in the log as it is now',
+  )
   t.match(await world.call(ann, 'GET /apps/demo/formation/release'), { status: 404 })
   t.match(await world.call(ann, 'PATCH /apps/demo/formation/clock', { quantity: 1 }), {
     status: 404,

@@ -1,6 +1,6 @@
 import { type FormationUpdate, type FormationView, formationOf, scaleFormation } from '../../actions/formation.js'
 import { notFound } from '../../model/errors.js'
-import { type Api, type ApiContext, appOf } from '../context.js'
+import { type Api, type ApiContext, appOf, principalOf } from '../context.js'
 import { sendPage } from '../pages.js'
 import { appParams, listOf, refusals } from '../schemas/common.js'
 import {
@@ -53,7 +53,8 @@ export function declareFormationRoutes(api: Api, context: ApiContext): void {
     async (request) => {
       const app = appOf(request)
       const updates = request.body.updates.map((update) => updateOf(update.type, update))
-      return (await scaleFormation(platform, app, updates)).map((entry) => toFormation(entry, app))
+      const { account } = principalOf(request)
+      return (await scaleFormation(platform, account, app, updates)).map((entry) => toFormation(entry, app))
     },
   )
 
@@ -88,7 +89,9 @@ function declareOneType(api: Api, { platform }: ApiContext): void {
     async (request) => {
       const app = appOf(request)
       const { type } = request.params
-      return toFormation(entryOf(await scaleFormation(platform, app, [updateOf(type, request.body)]), type), app)
+      const { account } = principalOf(request)
+      const entries = await scaleFormation(platform, account, app, [updateOf(type, request.body)])
+      return toFormation(entryOf(entries, type), app)
     },
   )
 }
