@@ -6,7 +6,6 @@ export type ConfigVars = Readonly<Record<string, string>>
 export type ConfigVarsChange = Readonly<Record<string, string | null>>
 
 const keyPattern = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
-const maxValueBytes = 32 * 1024
 const maxTotalBytes = 64 * 1024
 
 /** Names that the platform sets on every dyno; setting them would have no effect or break the dyno. */
@@ -29,8 +28,6 @@ export function mergeConfigVars(current: ConfigVars, change: ConfigVarsChange): 
     if (platformNames.has(key))
       throw invalid(`Config var ${key} is set by the platform on every dyno; choose another name.`)
     if (value.includes('\0')) throw invalid(`The value of config var ${key} must not contain a NUL character.`)
-    if (Buffer.byteLength(value) > maxValueBytes)
-      throw invalid(`The value of config var ${key} is larger than 32 kB; keep large data in a file or an add-on.`)
     merged[key] = value
   }
   const total = Object.entries(merged).reduce((sum, [key, value]) => sum + key.length + Buffer.byteLength(value), 0)
