@@ -22,6 +22,8 @@ declare module 'fastify' {
     principal: Principal | undefined
     /** The app that `:app` names; set on routes with permission `app`. */
     targetApp: App | undefined
+    /** API calls that may follow this one within the minute. */
+    callsLeft: number
   }
   interface FastifyContextConfig {
     permission?: Permission

@@ -18,6 +18,7 @@ export async function addGate(api: Api, context: ApiContext): Promise<void> {
   const { platform } = context
   api.decorateRequest('principal', undefined)
   api.decorateRequest('targetApp', undefined)
+  api.decorateRequest('callsLeft', platform.config.api.rateLimitPerMinute)
   await api.register(rateLimit, { global: false })
   const countRequest = api.createRateLimit({
     max: platform.config.api.rateLimitPerMinute,
@@ -61,6 +62,7 @@ type Count = Awaited<ReturnType<ReturnType<Api['createRateLimit']>>>
 async function limitRate(request: FastifyRequest, reply: FastifyReply, count: Count): Promise<void> {
   if (count.isAllowed) return
   reply.header('ratelimit-remaining', count.remaining)
+  request.callsLeft = count.remaining
   if (!count.isExceeded) return
   reply.header('retry-after', count.ttlInSeconds)
   const whose = request.principal ? 'This token' : 'This address'

@@ -296,6 +296,8 @@ t.test('calls are limited by token, and by address for those without one', async
   for (let call = 0; call < 3; call++)
     remaining.push((await world.call(ann, 'GET /account')).headers['ratelimit-remaining'])
   t.strictSame(remaining.map(String), ['2', '1', '0'])
+  const left = (await world.call(bob, 'GET /account/rate-limits')).body
+  t.strictSame(left, { remaining: 2 }, 'who asks is told')
   const refused = await world.call(ann, 'GET /account')
   t.equal(refused.status, 429)
   t.equal(refused.body.id, 'rate_limit')

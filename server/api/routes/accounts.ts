@@ -1,5 +1,5 @@
 import { type Api, principalOf } from '../context.js'
-import { accountBody } from '../schemas/accounts.js'
+import { accountBody, rateLimitsBody } from '../schemas/accounts.js'
 import { refusals } from '../schemas/common.js'
 import { toAccount } from '../serialise/accounts.js'
 
@@ -17,4 +17,17 @@ export function declareAccountRoutes(api: Api): void {
       },
       async (request) => toAccount(principalOf(request).account),
     )
+
+  api.get(
+    '/account/rate-limits',
+    {
+      config: { permission: 'account' },
+      schema: {
+        tags: ['account'],
+        summary: 'How many API calls the token may still make within the minute.',
+        response: { 200: rateLimitsBody, ...refusals },
+      },
+    },
+    async (request) => ({ remaining: request.callsLeft }),
+  )
 }

@@ -29,6 +29,8 @@ export const accountBody = strict({
 })
 export type AccountBody = Static<typeof accountBody>
 
+export const rateLimitsBody = strict({ remaining: Type.Integer() })
+
 export const authorizationBody = strict({
   id,
   description: Type.String(),
