@@ -60,7 +60,9 @@ t.test('a body that does not fit is refused with a sentence naming the field', a
       undefined,
       'The request has no body; send one as JSON, with the header Content-Type: application/json.',
     ],
-    ['PATCH /apps/demo', { maintenance: 'true' }, "The field 'maintenance' must be true or false."],
+    ['PATCH /apps/demo', { maintenance: 'yes' }, "The field 'maintenance' must be true or false."],
+    ['POST /apps/demo/log-sessions', { lines: 'ten' }, "The field 'lines' must be a whole number or null."],
+    ['POST /oauth/authorizations', { expires_in: '0' }, "The field 'expires_in' must be >= 1."],
     [
       'PATCH /apps/demo/formation',
       { updates: [{ quantity: 1 }] },
@@ -123,13 +125,38 @@ t.test('what clients send beside the point is taken', async (t) => {
   for (const [field, value] of [
     ['team', 'us'],
     ['space', { name: 'private' }],
-    ['region', 'eu'],
+    ['region', 'tokyo'],
     ['stack', 'windows'],
+    ['stack', 'container'],
   ] as const) {
     const answer = await world.call(ann, 'POST /apps', { name: 'other', [field]: value })
     t.equal(answer.status, 422, field)
-    t.match(answer.body.message, /leave '\w+' out\.$/)
+    t.match(answer.body.message, /leave '\w+' out[.,]/)
   }
+  for (const region of ['us', 'eu', { name: 'eu' }])
+    t.match(await world.call(ann, 'POST /apps', { region }), { status: 201, body: { region: { name: 'local' } } })
+})
+
+t.test('numbers and truths are taken as strings where clients write them so', async (t) => {
+  const world = await startTestApi(t)
+  const ann = await world.person('ann@example.com')
+  const app = (await world.call(ann, 'POST /apps', { name: 'demo' })).body
+  await world.deploy(app.id)
+  t.match(await world.call(ann, 'POST /oauth/authorizations', { expires_in: '60' }), {
+    status: 201,
+    body: { access_token: { expires_in: 60 } },
+  })
+  t.equal((await world.call(ann, 'POST /apps/demo/log-sessions', { lines: '10' })).status, 201)
+  t.equal((await world.call(ann, 'POST /apps/demo/dynos', { command: 'ls', time_to_live: '60' })).status, 201)
+  for (const [maintenance, is] of [
+    ['true', true],
+    ['0', false],
+    [1, true],
+    ['false', false],
+    ['1', true],
+    [0, false],
+  ])
+    t.match(await world.call(ann, 'PATCH /apps/demo', { maintenance }), { status: 200, body: { maintenance: is } })
 })
 
 t.test('a bug is logged once with its request id and shown without its insides', async (t) => {

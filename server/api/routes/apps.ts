@@ -3,12 +3,13 @@ import type { App } from '../../model/app.js'
 import { invalid } from '../../model/errors.js'
 import { findCurrentRelease, findSlug } from '../../store/releases.js'
 import { type Api, type ApiContext, appOf, principalOf } from '../context.js'
+import { readTruths } from '../lenient.js'
 import { sendPage } from '../pages.js'
 import { appBody, changeAppBody, createAppBody, type NameOrReference } from '../schemas/apps.js'
 import { appParams, listOf, refusals } from '../schemas/common.js'
 import { collaboratorBody } from '../schemas/platform.js'
 import { ownerAsCollaborator, toApp } from '../serialise/apps.js'
-import { isKnownStack, regionName, regionRef, stackName, stackRef } from '../serialise/catalogue.js'
+import { isKnownRegion, isKnownStack, regionName, stackName, stackRef } from '../serialise/catalogue.js'
 
 const tags = ['apps']
 
@@ -84,6 +85,7 @@ function declareOneApp(api: Api, context: ApiContext): void {
     '/apps/:app',
     {
       config: { permission: 'app' },
+      preValidation: readTruths('maintenance'),
       schema: {
         tags,
         summary: 'Rename an app, or switch its maintenance mode.',
@@ -158,11 +160,16 @@ interface Place {
 function refuseWhatIsNotHere(wish: Place): void {
   for (const part of ['space', 'team', 'organization'] as const)
     if (named(wish[part]).length > 0) throw invalid(`There are no ${part}s here; leave '${part}' out.`)
-  if (named(wish.region).some((r) => r !== regionName && r !== regionRef().id))
+  if (named(wish.region).some((region) => !isKnownRegion(region)))
     throw invalid(`There is one region here, '${regionName}'; leave 'region' out.`)
-  for (const part of ['stack', 'build_stack'] as const)
+  for (const part of ['stack', 'build_stack'] as const) {
+    if (named(wish[part]).includes('container'))
+      throw invalid(
+        `Apps are not built from a Dockerfile here; leave '${part}' out, and a buildpack builds the source.`,
+      )
     if (named(wish[part]).some((s) => !isKnownStack(s) && s !== stackRef().id))
       throw invalid(`There is one stack here, '${stackName}'; leave '${part}' out.`)
+  }
 }
 
 function named(value: NameOrReference | undefined): string[] {

@@ -5,6 +5,7 @@ import type { Authorization } from '../../model/account.js'
 import { notFound } from '../../model/errors.js'
 import { findAuthorization, listAuthorizations } from '../../store/accounts.js'
 import { type Api, type ApiContext, principalOf } from '../context.js'
+import { readWholeNumbers } from '../lenient.js'
 import { sendPage } from '../pages.js'
 import { authorizationBody, authorizationParams, createAuthorizationBody } from '../schemas/accounts.js'
 import { listOf, refusals, strict } from '../schemas/common.js'
@@ -37,6 +38,7 @@ export function declareAuthorizationRoutes(api: Api, context: ApiContext): void 
     '/oauth/authorizations',
     {
       config: { permission },
+      preValidation: readWholeNumbers('expires_in'),
       schema: {
         tags,
         summary: 'Make a token. It is shown in this answer only.',

@@ -8,6 +8,7 @@ import { listDynos, listLiveOneOffs } from '../../store/dynos.js'
 import { getRelease } from '../../store/releases.js'
 import { originOf } from '../addresses.js'
 import { type Api, type ApiContext, appOf, principalOf } from '../context.js'
+import { readWholeNumbers } from '../lenient.js'
 import { sendPage } from '../pages.js'
 import { appParams, listOf, refusals, strict } from '../schemas/common.js'
 import { createDynoBody, type DynoBody, dynoBody, dynoParams, typeParams } from '../schemas/dynos.js'
@@ -91,6 +92,7 @@ function declareCreateDyno(api: Api, context: ApiContext): void {
     '/apps/:app/dynos',
     {
       config: { permission: 'app' },
+      preValidation: readWholeNumbers('time_to_live'),
       schema: {
         tags,
         summary: 'Run a command in a one-off dyno.',

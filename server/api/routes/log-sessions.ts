@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { notFound, PlatformError } from '../../model/errors.js'
 import { originOf } from '../addresses.js'
 import { type Api, type ApiContext, appOf, principalOf } from '../context.js'
+import { readWholeNumbers } from '../lenient.js'
 import { logForm, logStream } from '../log-tail.js'
 import { outputStream } from '../output-stream.js'
 import { appParams, refusals, strict, text } from '../schemas/common.js'
@@ -19,6 +20,7 @@ export function declareLogRoutes(api: Api, context: ApiContext): void {
     '/apps/:app/log-sessions',
     {
       config: { permission: 'app' },
+      preValidation: readWholeNumbers('lines'),
       schema: {
         tags: ['logs'],
         summary: "Ask for the app's log: the newest lines (1500 at most), and with tail what comes.",

@@ -19,6 +19,11 @@ export function stackRef(name: string = stackName) {
   return { id: stableId('stack', name), name }
 }
 
+/** The one region by its name or id, and what scripts for Heroku call the places they have. */
+export function isKnownRegion(reference: string): boolean {
+  return [regionName, regionRef().id, 'us', 'eu'].includes(reference)
+}
+
 export function toRegion(): RegionBody {
   return {
     ...regionRef(),
@@ -38,7 +43,7 @@ export function toStack(): StackBody {
 
 /** Names that mean our one stack: its own, and those that app.json files and scripts for Heroku give. */
 export function isKnownStack(name: string): boolean {
-  return name === stackName || name === 'container' || /^heroku-\d{2}$/.test(name)
+  return name === stackName || /^heroku-\d{2}$/.test(name)
 }
 
 export function dynoSizeRef(name: string) {
