@@ -27,6 +27,8 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     permission?: Permission
+    /** A sentence for other methods on this path: what it would be for is not here. */
+    absent?: string
   }
   interface FastifyInstance {
     /** Every route of the API with what it permits, for the test that walks them all. */

@@ -38,6 +38,14 @@ t.test('every answer has a request id, and refusals are JSON with an id and a se
     t.match(answer.body.message, /^[A-Z'].*[.?]$/, 'a sentence')
   }
   t.equal((await world.call(ann, 'PUT /apps/demo', {})).headers.allow, 'DELETE, GET, PATCH')
+  for (const [line, sentence] of [
+    ['POST /apps/demo/log-drains', /^Log drains are not supported here/],
+    ['POST /apps/demo/webhooks', /^Webhooks are not supported here/],
+    ['POST /apps/demo/collaborators', /^Collaborators are not supported here/],
+    ['POST /account/keys', /^SSH keys are not supported here/],
+    ['POST /pipelines', /^Pipelines are not supported here/],
+  ] as const)
+    t.match(await world.call(ann, line, {}), { status: 405, body: { id: 'method_not_allowed', message: sentence } })
   t.match((await world.call(ann, 'GET /nothing')).body.message, /endpoint was not found/)
   t.strictSame(
     world.logged.filter((l) => l.level === 'error'),

@@ -1,7 +1,7 @@
 import type { Account } from '../../api-types.js'
 import { ApiClient } from '../../api-client.js'
 import { command } from '../../command.js'
-import { CliError } from '../../errors.js'
+import { ApiError, CliError } from '../../errors.js'
 import { isLoopbackHost } from '../../loopback.js'
 import { action, print, warn } from '../../output.js'
 import { caFileOf } from '../../platform-ca.js'
@@ -25,7 +25,9 @@ export const login = command({
         'No token given. Where paas is logged in already, paas authorizations:create --short makes one.',
       )
     const api = new ApiClient({ origin: config.apiOrigin, token: () => token, caFile: caFileOf(config) })
-    const account = await action('Logging in', () => api.get<Account>('/account'))
+    const account = await action('Logging in', () => api.get<Account>('/account')).catch((error: unknown) => {
+      throw error instanceof ApiError && error.status === 401 ? notAccepted(config.apiOrigin) : error
+    })
     credentials.store({ token, email: account.email })
     if (config.apiKey !== undefined) warn('PAAS_API_KEY is set and goes before the stored token.')
     return { email: account.email }
@@ -34,6 +36,13 @@ export const login = command({
     print(`Logged in as ${email}`)
   },
 })
+
+/** Whoever is logging in has no use for the advice to log in. */
+function notAccepted(origin: string): CliError {
+  return new CliError(
+    `${origin} does not accept this token: it is incomplete, revoked or another platform's.\nWhere paas is logged in already, paas authorizations:create --short makes a new one.`,
+  )
+}
 
 function warnIfReadable(origin: string): void {
   const { protocol, hostname } = new URL(origin)

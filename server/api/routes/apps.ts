@@ -126,7 +126,10 @@ function declareCollaboratorRoute(api: Api): void {
   api.get(
     '/apps/:app/collaborators',
     {
-      config: { permission: 'app' },
+      config: {
+        permission: 'app',
+        absent: "Collaborators are not supported here: an app's owner and the administrators may use it.",
+      },
       schema: {
         tags,
         summary: 'Who may use the app: its owner.',
