@@ -18,9 +18,15 @@ const quiet = {
 
 type Deadline = { readonly commandTimeoutMs: number }
 
-/** SIGTERM to all processes of the dyno. */
-export function tellToStop(engine: Engine, containerId: string, { commandTimeoutMs }: Deadline): Promise<RunResult> {
-  return inDyno(engine, containerId, ['/usr/bin/bash', '-p', '-c', 'kill -s TERM -- -1'], commandTimeoutMs)
+/** SIGTERM to all processes of the dyno, and before it SIGHUP where they had a terminal: a shell at one ignores SIGTERM. */
+export function tellToStop(
+  engine: Engine,
+  containerId: string,
+  { commandTimeoutMs }: Deadline,
+  options: { readonly hangUp: boolean },
+): Promise<RunResult> {
+  const script = options.hangUp ? 'kill -s HUP -- -1; kill -s TERM -- -1' : 'kill -s TERM -- -1'
+  return inDyno(engine, containerId, ['/usr/bin/bash', '-p', '-c', script], commandTimeoutMs)
 }
 
 /** The kernel's tables of TCP sockets, as text. */

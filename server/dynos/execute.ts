@@ -80,7 +80,7 @@ export async function execute(context: LoopContext, desired: DesiredApp, step: S
         context,
         desired.app.id,
         { containerId: step.container.containerId, dyno: `run.${step.oneOff?.number ?? 0}` },
-        { kill: false },
+        { kill: false, hangUp: step.oneOff?.tty ?? false },
       )
       failpoint('one-off.stop-begun')
       return

@@ -1,9 +1,12 @@
 // Goal: what a user does in the first hour works as written: push, look, configure, scale, roll back, add a domain, destroy.
 // Method: one platform of its own on the real engine; the real git and the built `paas` command; requests through the router.
+import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import https from 'node:https'
 import path from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
+import { WebSocket } from 'ws'
 import { startWorld, until, type World } from '../support/world.js'
 
 t.setTimeout(400_000)
@@ -145,6 +148,27 @@ t.test('a one-off dyno runs a command, passes its exit code and reads standard i
   const piped = await world.paas(['run', '--app', app, '--no-tty', '--', 'cat'], { input: 'through the pipe\n' })
   t.equal(piped.code, 0, piped.output)
   t.match(piped.stdout, /through the pipe/)
+})
+
+t.test('a shell whose client goes away ends at once, though it ignores SIGTERM', async (t) => {
+  const dyno = await world.api<{ name: string; attach_url: string }>('POST', `/apps/${app}/dynos`, {
+    command: 'echo ready; exec bash -i',
+    attach: true,
+  })
+  const socket = new WebSocket(dyno.attach_url)
+  let output = ''
+  socket.on('message', (data: Buffer) => {
+    output += data.subarray(1).toString('utf8')
+  })
+  await once(socket, 'open')
+  await until('the prompt', async () => /ready[\s\S]*\$ ?$/.test(stripVTControlCharacters(output)))
+  const left = Date.now()
+  socket.terminate()
+  await until('the end of the shell', async () => {
+    const dynos = await world.api<{ name: string }[]>('GET', `/apps/${app}/dynos`)
+    return !dynos.some((one) => one.name === dyno.name)
+  })
+  t.ok(Date.now() - left < 25_000, 'long before the 30 s that SIGKILL comes after')
 })
 
 t.test('the log tells what app, router and platform did', async (t) => {
