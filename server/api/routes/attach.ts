@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { notFound } from '../../model/errors.js'
 import { runAttachSession } from '../attach-session.js'
+import { websocketClient } from '../attach-websocket.js'
 import type { Api, ApiContext, AttachTicket } from '../context.js'
 import { refusals, strict } from '../schemas/common.js'
 
@@ -24,7 +25,7 @@ export function declareAttachRoute(api: Api, context: ApiContext): void {
     (socket, request) => {
       const ticket = claimed.get(request)
       if (!ticket) return socket.terminate()
-      void runAttachSession(context, socket, ticket)
+      void runAttachSession(context, websocketClient(socket, context.timings.pingMs), ticket)
     },
   )
 }
