@@ -28,6 +28,7 @@ interface Call {
   readonly path: string
   readonly body?: unknown
   readonly range?: string
+  readonly headers?: Readonly<Record<string, string>>
   /** The call needs no account; it is made without a token when there is none. */
   readonly anonymous?: boolean
 }
@@ -55,8 +56,12 @@ export class ApiClient {
     return this.#json<T>({ method: 'GET', path, ...options })
   }
 
-  post<T>(path: string, body: unknown = {}): Promise<T> {
-    return this.#json<T>({ method: 'POST', path, body })
+  post<T>(
+    path: string,
+    body: unknown = {},
+    options: { readonly headers?: Readonly<Record<string, string>> } = {},
+  ): Promise<T> {
+    return this.#json<T>({ method: 'POST', path, body, ...options })
   }
 
   put<T>(path: string, body: unknown): Promise<T> {
@@ -149,6 +154,7 @@ export class ApiClient {
     return {
       accept: 'application/vnd.heroku+json; version=3',
       'user-agent': `paas/${version}`,
+      ...call.headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(call.range === undefined ? {} : { range: call.range }),
       ...(call.body === undefined

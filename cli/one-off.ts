@@ -67,7 +67,8 @@ export async function runAttached(
   }
   const dyno = await action(
     `Running ${oneOff.label ?? oneOff.command} on ${appLabel(oneOff.app, 'stderr')}`,
-    () => api.post<Dyno>(route`/apps/${oneOff.app}/dynos`, request),
+    // Without it the address would be one for Heroku's own command line.
+    () => api.post<Dyno>(route`/apps/${oneOff.app}/dynos`, request, { headers: { 'paas-attach': 'websocket' } }),
     ({ name, state }) => `${state}, ${name}`,
   )
   if (!dyno.attach_url) throw new CliError(`The platform started ${dyno.name} but gave no address to attach to.`)

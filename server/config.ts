@@ -54,6 +54,10 @@ export function loadConfig(env: ConfigEnv = process.env) {
     httpsPort: count(d.httpsPort, 1, 65535),
     routerBind: text(d.routerBind, /^[0-9a-f.:]+$/, 'an IP address'),
     apiPort: count(d.apiPort, 1, 65535),
+    rendezvous: {
+      port: count(d.rendezvousPort, 0, 65535),
+      bind: text(d.rendezvousBind, /^[0-9a-f.:]+$/, 'an IP address'),
+    },
     dataDir,
     databaseUrl: raw(d.databaseUrl),
     engineSocket: raw(d.engineSocket),

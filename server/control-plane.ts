@@ -38,6 +38,7 @@ import { ensureFirewall } from './engine/host-firewall.js'
 import { subnetPlan } from './model/subnets.js'
 import { settleDeployedRefs } from './deployed-refs.js'
 import type { Platform, ReleaseNews } from './platform.js'
+import { prepareRendezvous } from './rendezvous-options.js'
 import { createRouter, type Router } from './router/router.js'
 import { createRouterLines } from './router-lines.js'
 import { routerOptions } from './router-options.js'
@@ -221,6 +222,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     addOnInfo: (addOn) => addOns.describe(addOn),
     health,
     caCertificatePem: () => router.caCertificatePem(),
+    rendezvous: await prepareRendezvous(config),
   })
   await api.register(registerGit, git)
 

@@ -32,6 +32,12 @@ export const settings = {
   httpsPort: declare('PAAS_HTTPS_PORT', '443', "The router's public https port."),
   routerBind: declare('PAAS_ROUTER_BIND', '0.0.0.0', "Address the router's public ports bind to."),
   apiPort: declare('PAAS_API_PORT', '5000', 'Port of API and git on loopback.'),
+  rendezvousPort: declare(
+    'PAAS_RENDEZVOUS_PORT',
+    '5001',
+    "Port that Heroku's command line attaches to one-off dynos at (heroku run); 0 for none. paas needs none.",
+  ),
+  rendezvousBind: declare('PAAS_RENDEZVOUS_BIND', '127.0.0.1', 'Address the rendezvous port binds to.'),
   dataDir: declare('PAAS_DATA_DIR', '/var/lib/paas', 'Folder for everything the platform keeps outside Docker.'),
   databaseUrl: declare(
     'PAAS_DATABASE_URL',

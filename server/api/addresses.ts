@@ -32,6 +32,12 @@ export interface Origin {
 
 const hostPattern = /^(?:[a-z0-9_](?:[a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/i
 
+/** The name that a rendezvous has at an origin's host: addresses of this machine have no certificate, `localhost` has. */
+export function rendezvousHostOf(host: string): string {
+  const name = host.replace(/:\d+$/, '')
+  return name === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(name) ? 'localhost' : name
+}
+
 /** The origin a caller used, so that URLs in an answer lead back the same way; ours where its Host header is no host. */
 export function originOf(request: { readonly protocol: string; readonly host: string }, config: AddressConfig): Origin {
   const scheme = request.protocol === 'https' ? 'https' : 'http'

@@ -19,6 +19,7 @@ import { addGate } from './gate.js'
 import { addNotFoundHandler } from './not-found.js'
 import { closeAfterOffers, RequestWithOffer } from './offered-upgrades.js'
 import { addOpenApi } from './openapi.js'
+import { createRendezvous } from './rendezvous.js'
 import { declareRoutes } from './routes/index.js'
 
 /** Not listening and not ready yet: other plugins may be registered before `ready()` or `listen()`. */
@@ -58,6 +59,11 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     context.attachTickets.clear()
     for (const stream of context.openStreams) stream.destroy()
   })
+  if (deps.rendezvous) {
+    const rendezvous = createRendezvous(context, deps.rendezvous)
+    fastify.addHook('onReady', () => rendezvous.listen())
+    fastify.addHook('preClose', () => rendezvous.close())
+  }
   closeInTime(fastify, context.timings.closeMs)
   return fastify
 }

@@ -70,11 +70,13 @@ export interface AttachTicket {
   readonly oneOff: OneOff
 }
 
-export interface ApiContext extends ApiDeps {
+export interface ApiContext extends Omit<ApiDeps, 'rendezvous'> {
   readonly timings: ApiTimings
   readonly logSessions: UrlSecrets<LogSession>
   readonly outputs: UrlSecrets<OutputSession>
   readonly attachTickets: AttachTickets<AttachTicket>
+  /** Its port while it listens. */
+  readonly rendezvous: { port: number | undefined }
   /** Open streams that only end when their client leaves; the API ends them when it closes. */
   readonly openStreams: Set<{ destroy(): void }>
   readonly routes: ApiRoute[]
@@ -88,6 +90,7 @@ export function createContext(deps: ApiDeps): ApiContext {
     logSessions: createUrlSecrets(),
     outputs: createUrlSecrets(),
     attachTickets: createAttachTickets(timings.attachMs, (ticket) => stopOneOff(deps, ticket)),
+    rendezvous: { port: undefined },
     openStreams: new Set(),
     routes: [],
   }

@@ -54,6 +54,15 @@ export interface AttachGate {
   open(oneOff: OneOff): Promise<AttachedDyno>
 }
 
+/** Where the rendezvous listens, for Heroku's command line to attach to dynos. */
+export interface RendezvousDeps {
+  readonly bind: string
+  /** 0 takes any that is free. */
+  readonly port: number
+  /** Certificate and key in one PEM, for the host that a client names. */
+  certificatePem(host: string): Promise<string>
+}
+
 /** What the build under way of an app has said; there is at most one per app. */
 export interface BuildOutput {
   /** Calls back at once with all so far, then as it comes. Returns what ends it. */
@@ -79,6 +88,8 @@ export interface ApiTimings {
   readonly outputUrlMs: number
   /** Whoever asked for an attached dyno must have connected by then, else it is stopped. */
   readonly attachMs: number
+  /** A rendezvous connection must have brought its secret by then; its handshake has as long. */
+  readonly rendezvousLineMs: number
   /** A comment is sent on a quiet log tail after this long, and its right to go on is looked at. */
   readonly heartbeatMs: number
   readonly pingMs: number
@@ -94,6 +105,7 @@ export const defaultTimings: ApiTimings = {
   logSessionMs: 5 * 60_000,
   outputUrlMs: 60 * 60_000,
   attachMs: 60_000,
+  rendezvousLineMs: 10_000,
   heartbeatMs: 15_000,
   pingMs: 30_000,
   pollMs: 1_000,
@@ -110,5 +122,7 @@ export interface ApiDeps {
   addOnInfo(addOn: AddOn): Promise<readonly InfoRow[]>
   health(): Promise<Health>
   caCertificatePem(): Promise<string>
+  /** Left out, there is no rendezvous. */
+  readonly rendezvous?: RendezvousDeps | undefined
   readonly timings?: Partial<ApiTimings>
 }

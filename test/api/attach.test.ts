@@ -14,6 +14,9 @@ import { type ListeningApi, listen } from '../support/listening-api.js'
 
 t.setTimeout(120_000)
 
+/** As `paas` asks. */
+const asWebSocket = { 'paas-attach': 'websocket' }
+
 /** A gate whose dynos are processes of this machine. */
 function processGate(argv: readonly string[], sizes: string[] = []): AttachGate {
   return {
@@ -42,7 +45,7 @@ interface Session {
 }
 
 async function attach(world: ListeningApi, wish: object = {}): Promise<Session> {
-  const dyno = await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true, ...wish })
+  const dyno = await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true, ...wish }, asWebSocket)
   if (dyno.status !== 201) throw new Error(dyno.text)
   const socket = new WebSocket(dyno.body.attach_url)
   const output: Session['output'] = {
@@ -121,7 +124,7 @@ t.test('an attach URL is used once and in time', async (t) => {
     const [, response] = await once(socket, 'unexpected-response')
     return response.statusCode
   }
-  const dyno = (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true })).body
+  const dyno = (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true }, asWebSocket)).body
   t.match(dyno.attach_url, new RegExp(`^ws://127\\.0\\.0\\.1:${world.port}/attach/[\\w-]{43}$`))
   const plain = await fetch(dyno.attach_url.replace(/^ws/, 'http'))
   t.equal(plain.status, 404, 'asked for without a WebSocket')
@@ -131,7 +134,7 @@ t.test('an attach URL is used once and in time', async (t) => {
   t.equal(await refusal(`ws://127.0.0.1:${world.port}/attach/invented`), 404)
   socket.terminate()
 
-  const late = (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true })).body
+  const late = (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true }, asWebSocket)).body
   await waitFor('the dyno that nobody attached to', async () =>
     (await findOneOff(world.db, late.id))?.state === 'stopping' ? true : undefined,
   )
@@ -141,6 +144,7 @@ t.test('an attach URL is used once and in time', async (t) => {
     'POST /apps/demo/dynos',
     { command: 'ls', attach: true },
     {
+      ...asWebSocket,
       host: '127.0.0.1:5000',
       'x-forwarded-proto': 'https',
       'x-forwarded-host': 'api.example.com',
@@ -210,9 +214,9 @@ t.test('messages that are too large or not binary end the session', async (t) =>
 t.test('a client that answers no ping is let go', async (t) => {
   const world = await listen(t, { attach: processGate(['cat']), timings: { pingMs: 30 } })
   await world.deploy(world.appId)
-  const dyno = (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true })).body
+  const dyno = (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true }, asWebSocket)).body
   const alive = new WebSocket(
-    (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true })).body.attach_url,
+    (await world.ask('POST /apps/demo/dynos', { command: 'bash', attach: true }, asWebSocket)).body.attach_url,
   )
   await once(alive, 'open')
   const deaf = new WebSocket(dyno.attach_url, { autoPong: false })

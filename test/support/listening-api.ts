@@ -8,7 +8,7 @@ export interface ListeningApi extends TestApi {
   readonly appId: string
   readonly port: number
   /** As over a network, with the port in the Host header. */
-  ask(line: string, body?: unknown): ReturnType<TestApi['call']>
+  ask(line: string, body?: unknown, headers?: Record<string, string>): ReturnType<TestApi['call']>
 }
 
 export async function listen(
@@ -27,7 +27,7 @@ export async function listen(
     ann,
     appId: app.id,
     port,
-    ask: (line, body) => world.call(ann, line, body, { host: `127.0.0.1:${port}` }),
+    ask: (line, body, headers) => world.call(ann, line, body, { host: `127.0.0.1:${port}`, ...headers }),
   }
 }
 

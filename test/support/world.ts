@@ -161,7 +161,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   // As /var/lib is: git's own user must get to the repositories.
   await chmod(dir, 0o711)
   const instance = `t${randomBytes(4).toString('hex')}`
-  const [httpPort, httpsPort, apiPort] = await freePorts(3)
+  const [httpPort, httpsPort, apiPort, rendezvousPort] = await freePorts(4)
   const engine = createDockerEngine({ socketPath: process.env.PAAS_ENGINE_SOCKET ?? '/var/run/docker.sock' })
   const env: Record<string, string> = {
     ...machineNetwork(),
@@ -170,6 +170,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     PAAS_HTTP_PORT: String(httpPort),
     PAAS_HTTPS_PORT: String(httpsPort),
     PAAS_API_PORT: String(apiPort),
+    PAAS_RENDEZVOUS_PORT: String(rendezvousPort),
     PAAS_ROUTER_BIND: '127.0.0.1',
     PAAS_SUBNETS: await freeSubnets(engine),
     PAAS_LOG_LEVEL: 'debug',

@@ -3,15 +3,15 @@ import { restartDynos } from '../../actions/formation.js'
 import { createOneOff, oneOffName, stopDyno } from '../../actions/one-offs.js'
 import type { App } from '../../model/app.js'
 import type { OneOff } from '../../model/dyno.js'
-import { notFound } from '../../model/errors.js'
+import { notFound, PlatformError } from '../../model/errors.js'
 import { listDynos, listLiveOneOffs } from '../../store/dynos.js'
 import { getRelease } from '../../store/releases.js'
-import { originOf } from '../addresses.js'
+import { originOf, rendezvousHostOf } from '../addresses.js'
 import { type Api, type ApiContext, appOf, principalOf } from '../context.js'
 import { readWholeNumbers } from '../lenient.js'
 import { sendPage } from '../pages.js'
 import { appParams, listOf, refusals, strict } from '../schemas/common.js'
-import { createDynoBody, type DynoBody, dynoBody, dynoParams, typeParams } from '../schemas/dynos.js'
+import { createDynoBody, createDynoHeaders, type DynoBody, dynoBody, dynoParams, typeParams } from '../schemas/dynos.js'
 import { oneOffAsDyno, toDyno } from '../serialise/dynos.js'
 
 const tags = ['dynos']
@@ -97,6 +97,7 @@ function declareCreateDyno(api: Api, context: ApiContext): void {
         tags,
         summary: 'Run a command in a one-off dyno.',
         params: appParams,
+        headers: createDynoHeaders,
         body: createDynoBody,
         response: { 201: dynoBody, ...refusals },
       },
@@ -105,6 +106,8 @@ function declareCreateDyno(api: Api, context: ApiContext): void {
       const app = appOf(request)
       const { command, attach, env, force_no_tty, size, type, time_to_live } = request.body
       const attached = attach === true
+      const transport = transportOf(request.headers['paas-attach'])
+      if (attached) checkTransport(context, transport)
       const oneOff = await createOneOff(platform, principalOf(request).account, app, {
         command,
         attached,
@@ -114,7 +117,7 @@ function declareCreateDyno(api: Api, context: ApiContext): void {
         ...(type ? { type } : {}),
         ...(time_to_live ? { timeToLiveSeconds: time_to_live } : {}),
       })
-      const attachUrl = attached ? attachUrlOf(context, request, { app, oneOff }) : null
+      const attachUrl = attached ? attachUrlOf(context, request, transport, { app, oneOff }) : null
       reply.code(201)
       return oneOffAsDyno(oneOff, app, (await getRelease(platform.db, oneOff.releaseId)).version, attachUrl)
     },
@@ -197,14 +200,34 @@ async function dynosOf({ platform }: ApiContext, app: App): Promise<DynoBody[]> 
   ]
 }
 
-/** A WebSocket of the origin that asked; whoever holds the URL has the dyno's terminal. */
+type Transport = 'websocket' | 'rendezvous'
+
+/** Heroku's clients name none and know one only. */
+function transportOf(header: string | undefined): Transport {
+  return header === 'websocket' ? 'websocket' : 'rendezvous'
+}
+
+/** Before there is a dyno that nobody could attach to. */
+function checkTransport({ rendezvous }: ApiContext, transport: Transport): void {
+  if (transport === 'rendezvous' && rendezvous.port === undefined)
+    throw new PlatformError(
+      'unavailable',
+      'This platform has no rendezvous (PAAS_RENDEZVOUS_PORT is 0 or taken), so heroku run does not work with it. Use paas run.',
+    )
+}
+
+/** At the host that was asked; whoever holds the URL has the dyno's terminal. */
 function attachUrlOf(
   context: ApiContext,
   request: FastifyRequest,
+  transport: Transport,
   ticket: { readonly app: App; readonly oneOff: OneOff },
 ): string {
   const { scheme, host } = originOf(request, context.platform.config)
-  return `${scheme === 'https' ? 'wss' : 'ws'}://${host}/attach/${context.attachTickets.issue(ticket)}`
+  const secret = context.attachTickets.issue(ticket)
+  return transport === 'rendezvous'
+    ? `rendezvous://${rendezvousHostOf(host)}:${context.rendezvous.port}/${secret}`
+    : `${scheme === 'https' ? 'wss' : 'ws'}://${host}/attach/${secret}`
 }
 
 function environmentOf(given: Readonly<Record<string, string | number | null>>): Record<string, string> {

@@ -10,7 +10,7 @@ export const dynoBody = strict({
   attach_url: Type.Unsafe<string | null>({
     type: ['string', 'null'],
     description:
-      'Of a one-off dyno that was asked to be attached: a WebSocket that can be opened once, within a minute.',
+      'Of a one-off dyno that was asked to be attached: where its terminal is, to be opened once, within a minute. A rendezvous:// address as Heroku has it, or a WebSocket (see the header paas-attach).',
   }),
   command: Type.String(),
   created_at: instant,
@@ -64,6 +64,12 @@ export const changeFormationsBody = strict({
     minItems: 1,
     maxItems: 100,
   }),
+})
+
+export const createDynoHeaders = Type.Object({
+  'paas-attach': Type.Optional(
+    Type.String({ description: 'websocket: attach_url is to be a WebSocket and not a rendezvous.' }),
+  ),
 })
 
 /** COLUMNS and LINES come as numbers from some clients. */
