@@ -303,7 +303,7 @@ t.test('a port that is taken costs the rendezvous and nothing else', async (t) =
   await world.deploy(world.appId)
   t.match(world.logged, [{ level: 'error', message: /^no rendezvous/ }])
   const refused = await world.ask('POST /apps/demo/dynos', { command: 'ls', attach: true })
-  t.match(refused, { status: 503, body: { id: 'unavailable', message: /PAAS_RENDEZVOUS_PORT/ } })
+  t.match(refused, { status: 422, body: { id: 'invalid_params', message: /PAAS_RENDEZVOUS_PORT/ } })
   t.strictSame(await listLiveOneOffs(world.db, world.appId), [], 'no dyno was made')
   const detached = await world.ask('POST /apps/demo/dynos', { command: 'ls' })
   t.equal(detached.status, 201)

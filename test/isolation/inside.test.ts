@@ -98,8 +98,8 @@ async function listTargets(): Promise<string[]> {
   const dynos = await addressesOf({ 'paas.kind': 'dyno', 'paas.app': id })
   const databases = await addressesOf({ 'paas.kind': 'add-on' })
   if (dynos.length < 2 || databases.length === 0) throw new Error('the neighbour is not as expected')
-  const { apiPort, httpPort, httpsPort } = world.config
-  const ports = [(tcp.address() as AddressInfo).port, apiPort, httpPort, httpsPort, 2375, 2376]
+  const { apiPort, rendezvous, httpPort, httpsPort } = world.config
+  const ports = [(tcp.address() as AddressInfo).port, apiPort, rendezvous.port, httpPort, httpsPort, 2375, 2376]
   const list = [
     ...hostAddresses().flatMap((address) => [
       ...ports.map((port) => `tcp ${address} ${port}`),
@@ -109,6 +109,7 @@ async function listTargets(): Promise<string[]> {
     ...databases.flatMap(({ address, port }) => [`tcp ${address} ${port}`]),
     `tcp ${standIn.address} 80`,
     `tcp 127.0.0.1 ${apiPort}`,
+    `tcp 127.0.0.1 ${rendezvous.port}`,
   ]
   return list
 }
@@ -177,7 +178,7 @@ t.test('a web dyno is kept in', async (t) => {
   expectKeptIn(t, reply.body, { writable: dynoWritable, targets: names() })
 })
 
-t.test('API, git and database of the platform listen on this machine’s own addresses only', async (t) => {
+t.test('API, git, rendezvous and database of the platform listen on this machine’s own addresses only', async (t) => {
   const { readFile } = await import('node:fs/promises')
   const listening = (await Promise.all(['tcp', 'tcp6'].map((f) => readFile(`/proc/net/${f}`, 'utf8'))))
     .join('\n')
@@ -185,6 +186,8 @@ t.test('API, git and database of the platform listen on this machine’s own add
     .map((line) => line.trim().split(/\s+/))
     .filter((fields) => fields[3] === '0A')
     .map((fields) => fields[1] ?? '')
-  const at = listening.filter((where) => Number.parseInt(where.split(':')[1] ?? '', 16) === world.config.apiPort)
-  t.strictSame(at, [`0100007F:${world.config.apiPort.toString(16).toUpperCase().padStart(4, '0')}`])
+  for (const port of [world.config.apiPort, world.config.rendezvous.port]) {
+    const at = listening.filter((where) => Number.parseInt(where.split(':')[1] ?? '', 16) === port)
+    t.strictSame(at, [`0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`])
+  }
 })

@@ -3,7 +3,7 @@ import { restartDynos } from '../../actions/formation.js'
 import { createOneOff, oneOffName, stopDyno } from '../../actions/one-offs.js'
 import type { App } from '../../model/app.js'
 import type { OneOff } from '../../model/dyno.js'
-import { notFound, PlatformError } from '../../model/errors.js'
+import { invalid, notFound } from '../../model/errors.js'
 import { listDynos, listLiveOneOffs } from '../../store/dynos.js'
 import { getRelease } from '../../store/releases.js'
 import { originOf, rendezvousHostOf } from '../addresses.js'
@@ -210,9 +210,8 @@ function transportOf(header: string | undefined): Transport {
 /** Before there is a dyno that nobody could attach to. */
 function checkTransport({ rendezvous }: ApiContext, transport: Transport): void {
   if (transport === 'rendezvous' && rendezvous.port === undefined)
-    throw new PlatformError(
-      'unavailable',
-      'This platform has no rendezvous (PAAS_RENDEZVOUS_PORT is 0 or taken), so heroku run does not work with it. Use paas run.',
+    throw invalid(
+      'Dynos of this platform can be attached to by paas run only: its PAAS_RENDEZVOUS_PORT is 0, or taken by another program.',
     )
 }
 
