@@ -46,7 +46,8 @@ export function rendezvousClient(socket: TLSSocket, oneOff: OneOff): AttachClien
     left: new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve()))),
     isGone: () => !socket.writable,
     async joined(dyno) {
-      if (oneOff.tty) resize(dyno, oneOff.env)
+      // Before the client may send: what it types runs at the right size.
+      if (oneOff.tty) await resize(dyno, oneOff.env)
       await greet()
     },
     async send(output, chunk) {
@@ -74,8 +75,8 @@ function readBytes(socket: TLSSocket, tty: boolean): PassThrough {
   return stdin
 }
 
-function resize(dyno: AttachedDyno, { COLUMNS, LINES }: OneOff['env']): void {
+async function resize(dyno: AttachedDyno, { COLUMNS, LINES }: OneOff['env']): Promise<void> {
   const [columns, rows] = [Number(COLUMNS), Number(LINES)]
   const isSide = (side: number) => Number.isInteger(side) && side >= 1 && side <= 10_000
-  if (isSide(columns) && isSide(rows)) dyno.resize(columns, rows).catch(() => {})
+  if (isSide(columns) && isSide(rows)) await dyno.resize(columns, rows).catch(() => {})
 }

@@ -15,6 +15,7 @@ import { type Answers, type Api, app, bundleCli, ended, startApi, waitUntil } fr
 t.setTimeout(180_000)
 
 interface Attached {
+  readonly headers: http.IncomingHttpHeaders
   readonly request: { readonly command: string; readonly env?: Record<string, string>; readonly force_no_tty?: boolean }
   readonly resizes: string[]
   socket: WebSocket | undefined
@@ -26,9 +27,9 @@ async function startDynos(t: Test, answers: Answers = {}, bin = '/nonexistent') 
   let headers: http.IncomingHttpHeaders | undefined
   const api: Api = await startApi(t, {
     ...answers,
-    'POST /apps/my-app/dynos': ({ body }) => {
+    'POST /apps/my-app/dynos': ({ body, headers }) => {
       const request = body as Attached['request'] & { readonly attach: boolean }
-      dynos.push({ request, resizes: [], socket: undefined })
+      dynos.push({ headers, request, resizes: [], socket: undefined })
       const attach_url = request.attach ? `${api.origin.replace('http', 'ws')}/attach/${dynos.length - 1}` : null
       return { status: 201, body: { name: `run.${dynos.length}`, state: 'starting', attach_url } }
     },
@@ -81,6 +82,7 @@ t.test('run passes output, errors, words and the exit code through', async (t) =
   const result = await cli.run(['run', 'echo out; echo err >&2; exit 3', '-a', 'my-app'], { api })
   t.same(result, { code: 3, stdout: 'out\n', stderr: `${progress('echo out; echo err >&2; exit 3')}err\n` })
   t.match(dynos[0]?.request, { attach: true, force_no_tty: true, env: { TERM: 'dumb' } })
+  t.equal(dynos[0]?.headers['paas-attach'], 'websocket')
   t.notOk(attachHeaders()?.authorization, 'the token is not sent to the attach address')
 
   const words = await cli.run(['run', '-a', 'my-app', 'printf', '%s|', 'a b', '$HOME', "it's"], { api })

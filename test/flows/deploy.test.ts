@@ -5,6 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import https from 'node:https'
 import path from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import tls from 'node:tls'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { startWorld, until, type World } from '../support/world.js'
@@ -155,7 +156,9 @@ t.test('a shell whose client goes away ends at once, though it ignores SIGTERM',
     command: 'echo ready; exec bash -i',
     attach: true,
   })
-  const socket = new WebSocket(dyno.attach_url)
+  // An address is good for both ways of attaching.
+  const { pathname } = new URL(dyno.attach_url)
+  const socket = new WebSocket(`ws://127.0.0.1:${world.config.apiPort}/attach${pathname}`)
   let output = ''
   socket.on('message', (data: Buffer) => {
     output += data.subarray(1).toString('utf8')
@@ -169,6 +172,37 @@ t.test('a shell whose client goes away ends at once, though it ignores SIGTERM',
     return !dynos.some((one) => one.name === dyno.name)
   })
   t.ok(Date.now() - left < 25_000, 'long before the 30 s that SIGKILL comes after')
+})
+
+t.test('Heroku’s own command line attaches to a one-off dyno’s terminal', async (t) => {
+  const ca = (await world.paas(['certs:ca'])).stdout
+  const mark = '\uFFFF heroku-command-exit-status: '
+  const dyno = await world.api<{ id: string; attach_url: string }>('POST', `/apps/${app}/dynos`, {
+    command: `read name; stty size; echo "hei $name"; (exit 4) ; echo "${mark}$?"`,
+    attach: true,
+    env: { TERM: 'xterm', COLUMNS: 91, LINES: 33 },
+  })
+  const url = new URL(dyno.attach_url)
+  t.equal(url.port, String(world.config.rendezvous.port))
+  const socket = tls.connect(Number(url.port), url.hostname, { ca })
+  socket.setEncoding('utf8')
+  const pieces: string[] = []
+  socket.on('connect', () => socket.write(`${url.pathname.slice(1)}\r\n`))
+  socket.on('data', (piece: string) => {
+    pieces.push(piece)
+    if (pieces.length === 1) socket.write('Ann\r')
+  })
+  await new Promise((resolve, reject) => socket.once('close', resolve).once('error', reject))
+  t.equal(pieces[0], 'rendezvous\r\n')
+  const output = pieces.slice(1).join('')
+  t.match(output, /^Ann\r\n|\r\nAnn\r\n/, 'echoed by the terminal')
+  t.match(output, 'hei Ann\r\n')
+  t.match(output, /33 91/)
+  t.equal(pieces.at(-1), `${mark}4\r\n`)
+  await until('the one-off to end', async () => {
+    const dynos = await world.api<readonly { id: string }[]>('GET', `/apps/${app}/dynos`)
+    return !dynos.some(({ id }) => id === dyno.id)
+  })
 })
 
 t.test('the log tells what app, router and platform did', async (t) => {
