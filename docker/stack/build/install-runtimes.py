@@ -63,20 +63,26 @@ def unpack(archive: tarfile.TarFile, target: str, only: tuple[str, ...] = ('',))
     archive.extractall(target, members=members, filter='data')
 
 
-def install_node(registry: str, architecture: str, pin: dict) -> None:
+def install_node(registry: str, architecture: str, pin: dict, corepack_pin: dict) -> None:
     prefix = f'{RUNTIMES}/node-{pin["version"]}'
     npm = f'{prefix}/lib/node_modules/npm'
+    corepack = f'{prefix}/lib/node_modules/corepack'
     os.makedirs(npm)
     with npm_package(registry, f'node-linux-{architecture}', pin['version'], pin['integrity'][architecture]) as archive:
         # The headers stay: node-gyp takes them by npm_config_nodedir instead of downloading them.
         unpack(archive, prefix, ('bin/node', 'include/', 'LICENSE'))
     with npm_package(registry, 'npm', pin['npm']['version'], pin['npm']['integrity']) as archive:
         unpack(archive, npm)
+    # Node.js comes with it up to 24, and apps call it: `corepack enable`.
+    with npm_package(registry, 'corepack', corepack_pin['version'], corepack_pin['integrity']) as archive:
+        unpack(archive, corepack)
+    os.symlink('../lib/node_modules/corepack/dist/corepack.js', f'{prefix}/bin/corepack')
+    os.chmod(f'{corepack}/dist/corepack.js', 0o755)
     for command in ('npm', 'npx'):
         os.symlink(f'../lib/node_modules/npm/bin/{command}-cli.js', f'{prefix}/bin/{command}')
         os.chmod(f'{npm}/bin/{command}-cli.js', 0o755)
     os.chmod(f'{prefix}/bin/node', 0o755)
-    print(f'node {pin["version"]} with npm {pin["npm"]["version"]}', flush=True)
+    print(f'node {pin["version"]} with npm {pin["npm"]["version"]} and corepack {corepack_pin["version"]}', flush=True)
 
 
 def install_uv(index: str, architecture: str, pin: dict) -> None:
@@ -108,7 +114,7 @@ def main() -> None:
     os.makedirs(RUNTIMES)
     install_uv(index, architecture, pins['uv'])
     for pin in pins['node']:
-        install_node(registry, architecture, pin)
+        install_node(registry, architecture, pin, pins['corepack'])
 
 
 main()
