@@ -185,6 +185,45 @@ t.test('yarn and pnpm install from their lockfiles', async (t) => {
   t.equal((await entries(built.tars.get('node_modules'))).get('app/node_modules/ms')?.type, 'symlink')
 })
 
+t.test(
+  'config vars and engines steer the build as on Heroku, and its commands have the memory it may use',
+  async (t) => {
+    const files = withDevDependency({
+      'heroku-prebuild': 'corepack enable && echo "corepack $(corepack --version)"',
+      build:
+        'echo "heap $NODE_OPTIONS" && cd client && echo "yarn $(yarn --version), pnpm $(pnpm --version)" && echo words',
+    })
+    const engines = { node: '24.x', npm: '6.x', yarn: '1.22.x', pnpm: '9.x' }
+    const built = await scratchApp().build(
+      {
+        ...files,
+        'package.json': JSON.stringify({ ...JSON.parse(files['package.json']), engines }),
+        'client/package.json': '{}',
+      },
+      { config: { USE_NPM_INSTALL: 'true', NODE_BUILD_FLAGS: '--mode two' }, memoryBytes: 1000 * 1024 ** 2 },
+    )
+    t.equal(built.exitCode, 0, built.log)
+    t.match(built.log, / {7}corepack 0\./)
+    t.match(
+      built.log,
+      /using 'npm install'[\s\S]*-----> Running build \(--mode two\)\n {7}heap --max-old-space-size=800\n/,
+    )
+    t.match(built.log, / {7}yarn 1\.22\.\d+, pnpm 9\.\d+\.\d+\n {7}words --mode two\n/)
+    t.match(built.log, /Pruning/)
+    t.notOk([...(await entries(built.tars.get('node_modules'))).keys()].some((name) => name.includes('/ms/')))
+  },
+)
+
+t.test('yarn 3 without its plugin that prunes keeps the development dependencies, and says so', async (t) => {
+  const built = await scratchApp().build({
+    'package.json': '{ "packageManager": "yarn@3.8.7", "devDependencies": { "ms": "2.1.3" } }',
+    '.yarnrc.yml': 'nodeLinker: node-modules\n',
+  })
+  t.equal(built.exitCode, 0, built.log)
+  t.match(built.log, /Development dependencies stay: yarn prunes with its plugin workspace-tools, which isn't there/)
+  t.ok((await entries(built.tars.get('app'))).has('app/node_modules/ms/package.json'))
+})
+
 t.test('installs that depend on the source are made each time, and say why', async (t) => {
   const app = scratchApp()
   const own = withDevDependency({ postinstall: 'node setup.js' })
@@ -221,11 +260,23 @@ t.test('what cannot be built is refused with its cause and cure', async (t) => {
     [{ 'package.json': '{}', '.nvmrc': 'v9.1.0\n' }, /asked for in \.nvmrc[\s\S]*\.nvmrc: {2}24/],
     [
       { 'package.json': '{ "scripts": { "build": "echo broken >&2; exit 7" } }' },
-      /The script 'build' in package\.json failed\.[\s\S]*broken/,
+      /The script 'build' in package\.json failed \(exit 7\)\.[\s\S]*broken/,
+    ],
+    [
+      { 'package.json': '{ "engines": { "npm": "99" } }' },
+      /npm 99 could not be installed \(asked for in package\.json\)\.[\s\S]*No matching version found for npm@99/,
+    ],
+    [
+      {
+        'package.json': JSON.stringify({
+          scripts: { build: `NODE_OPTIONS=--max-old-space-size=20 node -e "for (let a = [];;) a.push({})"` },
+        }),
+      },
+      / ! {5}The build needs more memory than Node\.js allows itself\.\n(?!.*(Mark-Compact|0x))[\s\S]*NODE_OPTIONS=--max-old-space-size=1638\.[\s\S]*config:set NODE_OPTIONS=[\s\S]*PAAS_BUILD_MEMORY/,
     ],
     [
       { ...withDevDependency({}), 'package.json': '{ "dependencies": { "left-pad": "1.3.0" } }' },
-      /package\.json and package-lock\.json do not agree\. Run npm install/,
+      /Missing: left-pad@1\.3\.0 from lock file\n(?! !.*Usage)[\s\S]*package\.json and package-lock\.json do not agree\. Run npm install/,
     ],
     [
       { 'package.json': '{ "dependencies": { "ms": "99.0.0" } }' },
@@ -239,22 +290,31 @@ t.test('what cannot be built is refused with its cause and cure', async (t) => {
   }
 })
 
-t.test('the packages of a pnpm workspace are installed, though its root depends on nothing', async (t) => {
+t.test('the packages of a pnpm workspace keep what they need when development dependencies go', async (t) => {
   const app = scratchApp()
   const built = await app.build({
-    'package.json':
-      '{ "private": true, "packageManager": "pnpm@9.12.0", "scripts": { "start": "node web/server.js" } }',
+    'package.json': JSON.stringify({
+      private: true,
+      packageManager: 'pnpm@9.12.0',
+      scripts: { build: 'node generate.js', start: 'node web/server.js' },
+      devDependencies: { depd: '2.0.0' },
+    }),
+    'generate.js':
+      'const fs = require("fs"); fs.writeFileSync(fs.realpathSync("web/node_modules/ms") + "/made.js", "module.exports = 7")',
     'pnpm-workspace.yaml': 'packages:\n  - web\n  - lib\n',
     'web/package.json':
       '{ "name": "web", "version": "1.0.0", "dependencies": { "lib": "workspace:*", "ms": "2.1.3" } }',
     'web/server.js':
-      'require("http").createServer((q, r) => r.end(require("lib") + require("ms")("2m"))).listen(process.env.PORT)',
+      'require("http").createServer((q, r) => r.end(require("lib") + require("ms")("2m") + " " + require("ms/made"))).listen(process.env.PORT)',
     'lib/package.json': '{ "name": "lib", "version": "1.0.0" }',
     'lib/index.js': 'module.exports = "from lib "',
   })
   t.equal(built.exitCode, 0, built.log)
   const dyno = await app.run('node web/server.js')
-  t.equal(await (await dyno.get()).text(), 'from lib 120000')
+  t.equal(await (await dyno.get()).text(), 'from lib 120000 7')
+  const names = [...(await entries(built.tars.get('app'))).keys()]
+  t.match(built.log, /Pruning devDependencies/)
+  t.notOk(names.some((name) => name.includes('node_modules/depd')))
 })
 
 t.test('ranges are resolved to what there is, and the web process is found', async (t) => {

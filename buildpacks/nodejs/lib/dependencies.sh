@@ -73,7 +73,7 @@ depends_on_source() {
     reason="yarn's plug'n'play keeps them beside the source"
   elif [[ -n $yarn_berry && -z $lockfile ]]; then
     reason='there is no yarn.lock, which yarn makes and needs later'
-  elif [[ -f $BUILD_DIR/pnpm-workspace.yaml ]] && grep -q '^packages:' "$BUILD_DIR/pnpm-workspace.yaml"; then
+  elif is_pnpm_workspace; then
     reason='pnpm-workspace.yaml has local packages'
   elif [[ -d $BUILD_DIR/node_modules ]]; then
     warning 'node_modules is committed. It is installed anew here.' \
@@ -130,9 +130,11 @@ run_install() {
       ;;
     pnpm-*) command=(pnpm install ${lockfile:+--frozen-lockfile} --prod=false --reporter=append-only) ;;
   esac
+  if [[ $installer == npm && $use_npm_install == true ]]; then command[1]=install; fi
   # Production only, from the start: what these settings have always meant on Heroku.
   if [[ $installer == npm && $npm_production == true ]]; then command[-1]=--omit=dev; fi
   if [[ $installer == yarn && -z $yarn_berry && $yarn_production == true ]]; then command[-1]=--production=true; fi
+  if [[ $installer == npm ]]; then old_npm_option; fi
   if [[ -z $lockfile ]]; then
     local -A made=([npm]=package-lock.json [yarn]=yarn.lock [pnpm]=pnpm-lock.yaml)
     local cure="Commit ${made[$installer]} (made by: $installer install)."
@@ -142,9 +144,19 @@ run_install() {
   quiet_lines='^$' indented "$log" in_app "${command[@]}" || explain_install "$log" "${command[*]:0:2}"
 }
 
+# Before npm 7 the last word of a command had another name.
+old_npm_option() {
+  ((npm_major < 7)) || return 0
+  command[-1]=${command[-1]/--include=dev/--production=false}
+  command[-1]=${command[-1]/--omit=dev/--production}
+}
+
 explain_install() {
   local text advice=('The last lines above are its own. Mend the dependency they name, commit and push again.')
   IFS= read -r -d '' text <"$1" || true
+  stop_at_full_heap "$1"
+  # Its usage, at length, would push out what it misses.
+  sed --in-place '/Clean install a project/,/Run "npm help ci"/d' "$1"
   case $text in
     *'can only install packages when your package.json and'* | *ERR_PNPM_OUTDATED_LOCKFILE* | \
       *'lockfile needs to be updated'* | *'The lockfile would have been modified'*)

@@ -37,6 +37,7 @@ choose_yarn() {
 # Gets the tool in the version asked for, as a small layer: yarn and pnpm always, npm when the runtime's own isn't
 # right.
 obtain_installer() {
+  read_npm_version "$node_root"
   local package=$installer release='' asked=
   case $installer in
     npm) asked=$engine_npm ;;
@@ -45,6 +46,7 @@ obtain_installer() {
   esac
   # packageManager names an exact release, perhaps with a checksum after it.
   [[ ! $package_manager =~ ^$installer@([0-9][0-9A-Za-z.-]*) ]] || asked=${BASH_REMATCH[1]}
+  obtain_others
   if [[ $installer == npm ]]; then
     [[ -n $asked ]] || return 0
     npm_fits "$asked" && return 0
@@ -54,16 +56,33 @@ obtain_installer() {
   elif [[ $installer == pnpm ]]; then
     release=$(pnpm_for_lockfile)
   fi
-  install_tool "$package" "${asked:-$release}"
+  install_tool "$installer" "$package" "${asked:-$release}"
+  [[ $installer != npm ]] || read_npm_version /app/.heroku/npm
+}
+
+# Scripts may call a tool in a folder of their own that does not install the app itself: engines asks for it. What is
+# no version, such as "please use npm", asks for nothing.
+obtain_others() {
+  local package=yarn
+  [[ ! $engine_yarn =~ ^[^0-9]*([2-9]|[1-9][0-9]) ]] || package=@yarnpkg/cli-dist
+  [[ $installer == yarn || ! $engine_yarn =~ [0-9*] ]] || install_tool yarn "$package" "$engine_yarn"
+  [[ $installer == pnpm || ! $engine_pnpm =~ [0-9*] ]] || install_tool pnpm pnpm "$engine_pnpm"
 }
 
 npm_fits() {
-  local line matching=()
-  while IFS= read -r line; do
-    [[ $line =~ ^\ \ \"version\":\ \"([0-9.]+)\" ]] && break
-  done <"$node_root/lib/node_modules/npm/package.json"
-  matching_versions "$1" "${BASH_REMATCH[1]:-0.0.0}"
+  local matching=()
+  matching_versions "$1" "$npm_version"
   ((${#matching[@]} == 1))
+}
+
+# Fills `npm_version` and `npm_major` with those of the npm in a tree.
+read_npm_version() {
+  local line
+  npm_version=0.0.0
+  [[ ! -f $1/lib/node_modules/npm/package.json ]] || while IFS= read -r line; do
+    [[ ! $line =~ ^\ \ \"version\":\ \"([0-9.]+) ]] || npm_version=${BASH_REMATCH[1]}
+  done <"$1/lib/node_modules/npm/package.json"
+  npm_major=${npm_version%%.*}
 }
 
 # A repository that carries its yarn wants that one.
@@ -97,7 +116,7 @@ pnpm_for_lockfile() {
 }
 
 install_tool() {
-  local package=$1 release=$2 name=$installer log=$PAAS_WORK_DIR/out/tool.log
+  local name=$1 package=$2 release=$3 log=$PAAS_WORK_DIR/out/tool.log
   local path=app/.heroku/$name
   [[ $release =~ ^[0-9A-Za-z.*\<\>=~^\ \|-]+$ ]] ||
     stop "'$release' is not a version of $name." 'Mend engines or packageManager in package.json.'
@@ -109,8 +128,10 @@ install_tool() {
   local key=$layer_key
   use_cache
   mkdir -p "$PAAS_LAYERS_DIR/$name"
-  in_app npm install --global --silent --prefix "$PAAS_LAYERS_DIR/$name" "$package@$release" >"$log" 2>&1 </dev/null ||
-    stop_with_tail "$log" "$name $release could not be installed (asked for in package.json or by $lockfile)." \
+  local command=(npm install --global --loglevel=error --prefix "$PAAS_LAYERS_DIR/$name" "$package@$release")
+  in_app "${command[@]}" >"$log" 2>&1 </dev/null ||
+    stop_with_tail "$log" \
+      "$name $release could not be installed (asked for in package.json${lockfile:+ or by $lockfile})." \
       'Name a release that exists, commit and push again.'
   layer_inputs=
   describe_layer "$name" "$path" "$key" ',"rank":2'

@@ -32,6 +32,24 @@ read_settings() {
   yarn_production=$value
   config_var PNPM_SKIP_PRUNING false
   pnpm_skip_pruning=$value
+  config_var USE_NPM_INSTALL false
+  use_npm_install=$value
+  config_var NODE_BUILD_FLAGS ''
+  build_flags=$value
+  heap_for_build
+}
+
+# Puts an option for Node.js into `heap_option`: four fifths of the memory that the build may use, where Node.js by
+# itself takes half. Without a limit it is what Heroku gives.
+heap_for_build() {
+  local file bytes='' megabytes=2560
+  for file in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do
+    [[ ! -r $file ]] || read -r bytes <"$file"
+    [[ -z $bytes ]] || break
+  done
+  # 'max' and absurd numbers mean no limit.
+  [[ ! $bytes =~ ^[0-9]{1,13}$ ]] || megabytes=$((bytes / 1048576 * 4 / 5))
+  heap_option=--max-old-space-size=$megabytes
 }
 
 # Puts a config var, or a fallback, into `value`.
@@ -43,12 +61,14 @@ config_var() {
 # Runs a command in the app's folder, as the app's own scripts expect it: config vars, Node.js on PATH, NODE_ENV.
 in_app() (
   export_config_vars
-  export PATH=/app/.heroku/node/bin:$PATH:$BUILD_DIR/node_modules/.bin NODE_HOME=/app/.heroku/node
+  export PATH=$corepack_folder:/app/.heroku/node/bin:$PATH:$BUILD_DIR/node_modules/.bin NODE_HOME=/app/.heroku/node
   local tool
   for tool in npm yarn pnpm; do [[ ! -d /app/.heroku/$tool/bin ]] || PATH=/app/.heroku/$tool/bin:$PATH; done
   export NODE_ENV=${NODE_ENV:-production} NPM_CONFIG_LOGLEVEL=${NPM_CONFIG_LOGLEVEL:-error} CI=${CI:-true}
   export npm_config_cache=$CACHE_DIR/npm npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false
-  export npm_config_logs_max=0 npm_config_progress=false npm_config_prefer_offline=true
+  export npm_config_progress=false npm_config_prefer_offline=true NODE_OPTIONS=${NODE_OPTIONS:-$heap_option}
+  # No logs in the cache, where nobody reads them; npm 6 writes them after failures only, and fails at a 0.
+  export npm_config_logs_max=$((npm_major < 7))
   export YARN_ENABLE_GLOBAL_CACHE=false YARN_ENABLE_TELEMETRY=0 npm_config_store_dir=$CACHE_DIR/pnpm
   # With plug'n'play the archives in the app's own .yarn/cache are what the dyno runs from.
   if [[ -z $yarn_berry ]] || uses_node_modules; then export YARN_CACHE_FOLDER=$CACHE_DIR/yarn; fi
@@ -58,6 +78,8 @@ in_app() (
   fi
   [[ -z ${npm_config_registry:-} || -n ${YARN_NPM_REGISTRY_SERVER:-} ]] ||
     export YARN_NPM_REGISTRY_SERVER=${npm_config_registry%/}
+  [[ -z ${npm_config_registry:-} || -n ${COREPACK_NPM_REGISTRY:-} ]] ||
+    export COREPACK_NPM_REGISTRY=${npm_config_registry%/}
   [[ -n $lockfile ]] || export YARN_ENABLE_IMMUTABLE_INSTALLS=${YARN_ENABLE_IMMUTABLE_INSTALLS:-false}
   # Compiled add-ons need the runtime's headers, which lie beside it.
   [[ ! -d $node_root/include/node ]] || export npm_config_nodedir=$node_root

@@ -20,6 +20,7 @@ write_release() {
     web="node $main_file"
   fi
   if [[ -z $web ]]; then
+    explain_adapter
     printf '{"addons":[%s]}\n' "$addons" >release.json
     return 0
   fi
@@ -41,6 +42,13 @@ made_server() {
   done
   web=''
   return 1
+}
+
+# SvelteKit's skeleton leaves the choice of what to make to the host, and makes nothing where it knows none.
+explain_adapter() {
+  [[ $install_manifest == *'"@sveltejs/adapter-auto"'* ]] && ! procfile_names_web || return 0
+  warning "SvelteKit's build made no server: @sveltejs/adapter-auto knows none to make here." \
+    'Run npm install --save-dev @sveltejs/adapter-node, and import it in svelte.config.js in place of adapter-auto.'
 }
 
 # NestJS's own skeleton starts with a tool that compiles first, and has start:prod for what was compiled.

@@ -7,6 +7,7 @@
 
 readonly runtime_path=app/.heroku/node
 readonly PAAS_RUNTIMES_DIR=${PAAS_RUNTIMES_DIR:-/opt/paas/runtimes}
+readonly corepack_folder=$PAAS_WORK_DIR/out/corepack
 case $HOSTTYPE in aarch64) readonly node_arch=arm64 ;; *) readonly node_arch=x64 ;; esac
 
 obtain_runtime() {
@@ -22,9 +23,18 @@ obtain_runtime() {
       *) continue ;;
     esac
     step "Using Node.js $node_version$asked"
+    link_corepack
     return 0
   done
   refuse_version
+}
+
+# `corepack enable` writes commands beside its own, where it finds that on the PATH; the runtime's folder may be
+# read-only.
+link_corepack() {
+  local file=$node_root/lib/node_modules/corepack/dist/corepack.js
+  mkdir -p "$corepack_folder"
+  [[ ! -f $file ]] || ln -sfn "$file" "$corepack_folder/corepack"
 }
 
 runtime_from_image() {
@@ -128,10 +138,10 @@ runtime_from_upstream() {
   unpack_runtime "$file"
 }
 
-# The registry's packages hold node and its headers; npm comes as a package of its own, of a release that this Node.js
-# runs.
+# The registry's packages hold node and its headers; npm and corepack come as packages of their own, of releases that
+# this Node.js runs.
 runtime_from_npm() {
-  local found=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch npm_release all
+  local found=("$PAAS_RUNTIMES_DIR"/node-*) package=node-linux-$node_arch npm_release all packages
   local log=$PAAS_WORK_DIR/out/node-npm.log folder=$PAAS_WORK_DIR/out/node-npm
   local helper=${found[-1]}
   [[ -x $helper/bin/npm ]] || return 1
@@ -151,9 +161,11 @@ runtime_from_npm() {
     18 | 19 | 2[01]) npm_release=10 ;;
     *) npm_release=11 ;;
   esac
+  packages=("$package@$best" "npm@$npm_release")
+  choose_corepack
   detail "Downloading Node.js $best from the npm registry"
   if ! "${npm[@]}" install --silent --no-save --ignore-scripts --prefix "$folder" \
-    "$package@$best" "npm@$npm_release" >"$log" 2>&1 </dev/null; then
+    "${packages[@]}" >"$log" 2>&1 </dev/null; then
     looked+=("the npm registry: there is $best, but it could not be installed")
     return 1
   fi
@@ -162,7 +174,23 @@ runtime_from_npm() {
   mv "$folder/node_modules/npm" "$PAAS_LAYERS_DIR/node/lib/node_modules/npm"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$PAAS_LAYERS_DIR/node/bin/npm"
   ln -s ../lib/node_modules/npm/bin/npx-cli.js "$PAAS_LAYERS_DIR/node/bin/npx"
+  if [[ -d $folder/node_modules/corepack ]]; then
+    mv "$folder/node_modules/corepack" "$PAAS_LAYERS_DIR/node/lib/node_modules/corepack"
+    ln -s ../lib/node_modules/corepack/dist/corepack.js "$PAAS_LAYERS_DIR/node/bin/corepack"
+  fi
   keep_runtime
+}
+
+# Node.js comes with it from 16.9 to 24.
+choose_corepack() {
+  local order release=0.34
+  compare "$best" 16.9
+  ((order >= 0 && ${best%%.*} < 25)) || return 0
+  compare "$best" 22.11
+  ((order >= 0)) || release=0.33
+  compare "$best" 18.17.1
+  ((order >= 0)) || release=0.17
+  packages+=("corepack@$release")
 }
 
 refuse_version() {

@@ -1,25 +1,40 @@
-# Runs the app's build scripts, prunes the development dependencies, and makes node_modules a layer again.
+# Runs the app's build scripts, and makes node_modules, pruned, a layer again.
 
 readonly framework_caches=(node_modules/.cache node_modules/.vite .next/cache)
 
-# Runs a script of package.json when it has it.
+# Runs a script of package.json when it has it, with the words that follow as its own.
 run_script() {
-  local log=$PAAS_WORK_DIR/out/script-$1.log tool=$installer
+  local log=$PAAS_WORK_DIR/out/script-$1.log command=("$installer" run "$1") status=0
   has_script "$1" || return 0
-  step "Running $1"
-  [[ $tool != npm ]] || tool='npm --silent'
-  # shellcheck disable=SC2086
-  indented "$log" in_app $tool run "$1" || stop_with_tail "$log" "The script '$1' in package.json failed." \
+  step "Running $1${2:+ (${*:2})}"
+  if [[ $installer == npm ]]; then command=(npm --silent run "$1" ${2:+--}); fi
+  indented "$log" in_app "${command[@]}" "${@:2}" || status=$?
+  ((status != 0)) || return 0
+  stop_at_full_heap "$log"
+  stop_with_tail "$log" "The script '$1' in package.json failed (exit $status)." \
     'Mend it, commit and push again. What it needs here must be in dependencies, devDependencies or config vars.'
 }
 
+# Stops the build when the file with a command's output says that the heap was full. The trace of the collector and the
+# addresses after it say nothing to anybody who did not write Node.js.
+stop_at_full_heap() {
+  grep --quiet 'JavaScript heap out of memory' "$1" || return 0
+  sed --in-place --regexp-extended \
+    '/^ *[0-9]+: 0x|^\[[0-9]+:0x[0-9a-f]+\]|^<--- |^----- Native stack|^(Aborted|Trace\/breakpoint)|^ *$/d' "$1"
+  stop_with_tail "$1" 'The build needs more memory than Node.js allows itself.' \
+    "Node.js was started with NODE_OPTIONS=$(in_app printenv NODE_OPTIONS). Allow it more:" \
+    '  paas config:set NODE_OPTIONS=--max-old-space-size=…' \
+    'or, when that is all that a build may have, raise PAAS_BUILD_MEMORY.'
+}
+
 build_app() {
-  local marker=$PAAS_WORK_DIR/out/modules.marker
+  local marker=$PAAS_WORK_DIR/out/modules.marker flags
   if [[ -n $needs_build ]]; then
     restore_caches
     : >"$marker"
     # Heroku's rule: heroku-postbuild, when it is there, in place of build.
-    if has_script heroku-postbuild; then run_script heroku-postbuild; else run_script build; fi
+    read -ra flags <<<"$build_flags"
+    if has_script heroku-postbuild; then run_script heroku-postbuild; else run_script build "${flags[@]}"; fi
     save_caches
   fi
   finish_modules "$marker"
@@ -38,6 +53,8 @@ finish_modules() {
         keep_layer node_modules
       else
         prune_modules
+        # npm 6 removes a folder that it has emptied.
+        mkdir -p "$BUILD_DIR/node_modules"
         mv "$BUILD_DIR/node_modules" "$PAAS_LAYERS_DIR/node_modules"
         describe_modules node_modules
         link_layer "$PAAS_LAYERS_DIR/node_modules" "$modules_path"
@@ -51,50 +68,6 @@ script_changed_modules() {
   has_script heroku-cleanup && return 0
   [[ -n $(find "$BUILD_DIR/node_modules" -mindepth 1 \( -path '*/node_modules/.cache' -o -path '*/node_modules/.vite*' \
     -o -name '.pnpm-workspace-state*' \) -prune -o -newer "$1" -print -quit) ]]
-}
-
-# Fills `prune`: why development dependencies stay, or `yes`. Heroku's settings and their meaning.
-will_prune() {
-  prune=yes
-  if [[ $node_env != production ]]; then
-    prune="NODE_ENV is $node_env"
-  elif [[ $installer == npm && -n $npm_production ]]; then
-    prune="NPM_CONFIG_PRODUCTION is $npm_production"
-  elif [[ $installer == yarn && -n $yarn_production ]]; then
-    prune="YARN_PRODUCTION is $yarn_production"
-  elif [[ $installer == pnpm && $pnpm_skip_pruning == true ]]; then
-    prune='PNPM_SKIP_PRUNING is true'
-  elif config_needs_typescript; then
-    prune='Next.js reads next.config.ts with typescript whenever it starts'
-  fi
-}
-
-# Next.js's own skeleton has a configuration in TypeScript, and TypeScript among the development dependencies.
-config_needs_typescript() {
-  [[ -f $BUILD_DIR/next.config.ts || -f $BUILD_DIR/next.config.mts ]] &&
-    jq --exit-status '.devDependencies.typescript and (.dependencies.typescript | not)' <<<"$install_manifest" >/dev/null
-}
-
-prune_modules() {
-  local log=$PAAS_WORK_DIR/out/prune.log command
-  [[ -n $has_dev_dependencies && (-d $BUILD_DIR/node_modules || -n $yarn_berry) ]] || return 0
-  if [[ $prune != yes ]]; then
-    detail "Development dependencies stay: $prune."
-    return 0
-  fi
-  case $installer-${yarn_berry:-no} in
-    npm-*) command=(npm prune --omit=dev --ignore-scripts) ;;
-    yarn-yes) command=(yarn workspaces focus --all --production) ;;
-    yarn-no)
-      command=(yarn install --frozen-lockfile --ignore-engines --ignore-scripts --prefer-offline --non-interactive
-        --production=true)
-      ;;
-    pnpm-*) command=(pnpm prune --prod --ignore-scripts) ;;
-  esac
-  step 'Pruning devDependencies'
-  quiet_lines='^$' indented "$log" in_app "${command[@]}" ||
-    stop_with_tail "$log" "Development dependencies could not be pruned: ${command[*]:0:2} failed." \
-      'To keep them, set NPM_CONFIG_PRODUCTION=false, YARN_PRODUCTION=false or PNPM_SKIP_PRUNING=true.'
 }
 
 # What bundlers keep to be faster next time is worth keeping, and has no place in the dyno.
