@@ -1,4 +1,4 @@
-"""Puts uv and the bundled Node.js versions into the build image.
+"""Puts uv and the bundled Node.js versions, each with npm and corepack, into the build image.
 
 Everything comes from the npm registry and the Python package index, or from the mirrors named on the command line, and
 is compared with the digests in runtimes.json before a byte of it is used. Usage: install-runtimes.py PINS NPM PYPI.
