@@ -105,9 +105,15 @@ t.test('reading a tree', async (t) => {
     await t.rejects(readBlobs(objects, 'HEAD', ['Procfile'], { maxBytes: 1 }), /isn't an object id/)
   })
 
-  t.test('a commit tells its subject and author', async (t) => {
+  t.test('a commit tells its subject, author and time', async (t) => {
     const info = await commitInfo(objects, oid)
-    t.strictSame(info, { subject: 'Grüße: ✓', authorName: 'Ada', authorEmail: 'ada@example.com' })
+    const seconds = (await front.git(copy, ['log', '-1', '--format=%ct', oid])).output.trim()
+    t.strictSame(info, {
+      subject: 'Grüße: ✓',
+      authorName: 'Ada',
+      authorEmail: 'ada@example.com',
+      committedAt: new Date(Number(seconds) * 1_000),
+    })
     await t.rejects(commitInfo(objects, '--output=/tmp/x'), /isn't an object id/)
   })
 
