@@ -10,6 +10,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { dynoUid } from '../../server/model/dyno-user.js'
 import { type Ran, startWorld, until, type World } from '../support/world.js'
 import { createCanaries, youngOrSeldom } from './canaries.js'
 
@@ -49,7 +50,7 @@ t.teardown(async () => {
 /** Processes of the app itself, in its dynos and builds: the engine names the container in their control group. */
 function mayKnow(pid: number): boolean {
   if (pid === process.pid) return true
-  return readFileSync(`/proc/${pid}/status`, 'utf8').includes('\nUid:\t1000\t')
+  return readFileSync(`/proc/${pid}/status`, 'utf8').includes(`\nUid:\t${dynoUid}\t`)
 }
 
 async function noting(what: string, doing: Promise<Ran>): Promise<Ran> {
