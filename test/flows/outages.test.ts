@@ -108,8 +108,11 @@ t.test('the sample app is pushed once, and again when its image has been cleaned
   t.ok(Number((await pushed()).seconds) > 0)
   t.equal((await pushed()).seconds, undefined)
   const { id } = await world.api<{ id: string }>('GET', `/apps/${name}`)
-  for (const tag of await engine.listTags(`${config.instance}/app-${id}`))
-    await engine.removeImage(tag, { force: true })
+  const [tag = ''] = await engine.listTags(`${config.instance}/app-${id}`)
+  const image = (await engine.findImage(tag))?.id ?? ''
+  await engine.removeImage(tag, { force: true })
   t.ok(Number((await pushed()).seconds) > 0)
   t.equal((await world.get(name)).status, 200)
+  // Nameless while its dyno was there, so nobody but us knows it.
+  await until('the image to be nobody’s', () => engine.removeImage(image).then(() => true), 60_000)
 })
