@@ -3,23 +3,11 @@ import path from 'node:path'
 import t from 'tap'
 import { entries } from './result.js'
 import { fixtures, scratchApps } from './sandbox.js'
+import { ms, withDevDependency } from './small-package.js'
 
 t.setTimeout(600_000)
 
 const scratchApp = scratchApps(t)
-
-const ms = 'sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA=='
-
-/** A package.json that has `ms` among its development dependencies, with its lockfile. */
-function withDevDependency(scripts: Record<string, string>) {
-  const root = { name: 'dev', devDependencies: { ms: '2.1.3' } }
-  const packages = { '': root, 'node_modules/ms': { version: '2.1.3', integrity: ms, dev: true } }
-  return {
-    'package.json': JSON.stringify({ ...root, scripts }),
-    'package-lock.json': JSON.stringify({ name: 'dev', lockfileVersion: 3, requires: true, packages }),
-    'index.js': 'console.log("unused")\n',
-  }
-}
 
 t.test('an app: built, built again without an installer, and serving', async (t) => {
   const app = scratchApp()
@@ -81,28 +69,6 @@ t.test('build scripts have the development dependencies, the dyno has not', asyn
 
   const kept = await app.build(files, { config: { NPM_CONFIG_PRODUCTION: 'false' } })
   t.match(kept.log, /Development dependencies stay: NPM_CONFIG_PRODUCTION is false/)
-})
-
-t.test('Next.js, which reads its configuration when it starts, keeps the typescript it reads it with', async (t) => {
-  const app = scratchApp()
-  const manifest = {
-    name: 'hello',
-    version: '1.0.0',
-    scripts: { build: 'tsc --version', start: 'node index.js' },
-    devDependencies: { typescript: '5.9.3' },
-  }
-  const files = { 'package.json': JSON.stringify(manifest), 'index.js': '', 'next.config.ts': 'export default {}\n' }
-  const built = await app.build(files)
-  t.equal(built.exitCode, 0, built.log)
-  t.match(
-    built.log,
-    /Development dependencies stay: Next\.js reads next\.config\.ts with typescript whenever it starts/,
-  )
-  const modules = [...(await entries(built.tars.get('node_modules'))).keys()]
-  t.ok(
-    modules.some((name) => name.endsWith('node_modules/typescript/package.json')),
-    modules.slice(0, 5).join(' '),
-  )
 })
 
 t.test('a build script that writes into node_modules takes what it wrote along', async (t) => {
@@ -214,16 +180,6 @@ t.test(
   },
 )
 
-t.test('yarn 3 without its plugin that prunes keeps the development dependencies, and says so', async (t) => {
-  const built = await scratchApp().build({
-    'package.json': '{ "packageManager": "yarn@3.8.7", "devDependencies": { "ms": "2.1.3" } }',
-    '.yarnrc.yml': 'nodeLinker: node-modules\n',
-  })
-  t.equal(built.exitCode, 0, built.log)
-  t.match(built.log, /Development dependencies stay: yarn prunes with its plugin workspace-tools, which isn't there/)
-  t.ok((await entries(built.tars.get('app'))).has('app/node_modules/ms/package.json'))
-})
-
 t.test('installs that depend on the source are made each time, and say why', async (t) => {
   const app = scratchApp()
   const own = withDevDependency({ postinstall: 'node setup.js' })
@@ -288,33 +244,6 @@ t.test('what cannot be built is refused with its cause and cure', async (t) => {
     t.equal(built.exitCode, 30, built.log)
     t.match(built.log, message)
   }
-})
-
-t.test('the packages of a pnpm workspace keep what they need when development dependencies go', async (t) => {
-  const app = scratchApp()
-  const built = await app.build({
-    'package.json': JSON.stringify({
-      private: true,
-      packageManager: 'pnpm@9.12.0',
-      scripts: { build: 'node generate.js', start: 'node web/server.js' },
-      devDependencies: { depd: '2.0.0' },
-    }),
-    'generate.js':
-      'const fs = require("fs"); fs.writeFileSync(fs.realpathSync("web/node_modules/ms") + "/made.js", "module.exports = 7")',
-    'pnpm-workspace.yaml': 'packages:\n  - web\n  - lib\n',
-    'web/package.json':
-      '{ "name": "web", "version": "1.0.0", "dependencies": { "lib": "workspace:*", "ms": "2.1.3" } }',
-    'web/server.js':
-      'require("http").createServer((q, r) => r.end(require("lib") + require("ms")("2m") + " " + require("ms/made"))).listen(process.env.PORT)',
-    'lib/package.json': '{ "name": "lib", "version": "1.0.0" }',
-    'lib/index.js': 'module.exports = "from lib "',
-  })
-  t.equal(built.exitCode, 0, built.log)
-  const dyno = await app.run('node web/server.js')
-  t.equal(await (await dyno.get()).text(), 'from lib 120000 7')
-  const names = [...(await entries(built.tars.get('app'))).keys()]
-  t.match(built.log, /Pruning devDependencies/)
-  t.notOk(names.some((name) => name.includes('node_modules/depd')))
 })
 
 t.test('ranges are resolved to what there is, and the web process is found', async (t) => {

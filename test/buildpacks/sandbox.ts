@@ -1,6 +1,6 @@
 /**
  * A scratch for building apps in the real stack-build image, the way the control plane does: a container of its own per
- * build, uid 59419, no capabilities, the source as tars on stdin, the result on stdout.
+ * build, the dynos' user, no capabilities, the source as tars on stdin, the result on stdout.
  *
  * The buildpacks and the driver of the checkout are mounted over the image's, so a test tests what is in the tree.
  * `PAAS_TEST_STACK_BUILD` and `PAAS_TEST_STACK` name the images; `PAAS_CA_BUNDLE`, or the host's own bundle, is what
@@ -21,6 +21,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import Docker from 'dockerode'
+import { dynoUid, userOf } from '../../server/model/dyno-user.js'
 import { Dyno, demux } from './dyno.js'
 import { type Header, parseResult } from './result.js'
 import { checkout } from './shell.js'
@@ -69,7 +70,7 @@ export class ScratchApp {
   async build(source: Source, options: BuildOptions = {}): Promise<Built> {
     const work = mkdtempSync(path.join(this.folder, 'build-'))
     for (const name of ['tmp', 'layers', 'source']) mkdirSync(path.join(work, name))
-    for (const name of ['tmp', 'layers']) chownSync(path.join(work, name), 59419, 59419)
+    for (const name of ['tmp', 'layers']) chownSync(path.join(work, name), dynoUid, dynoUid)
     writeSource(path.join(work, 'source'), source, options.config ?? {})
     const container = await this.startBuildContainer(work, options)
     try {
@@ -99,7 +100,7 @@ export class ScratchApp {
     const container = await docker.createContainer({
       Image: stackBuildImage,
       Cmd: ['sleep', '3600'],
-      User: '59419:59419',
+      User: userOf(dynoUid),
       Labels: { 'buildpacks-test': 'yes' },
       Env: Object.entries({ ...buildEnv(), ...options.env }).map(([name, value]) => `${name}=${value}`),
       HostConfig: {
@@ -108,7 +109,7 @@ export class ScratchApp {
         SecurityOpt: ['no-new-privileges'],
         PidsLimit: 512,
         Memory: options.memoryBytes ?? 2 * 1024 ** 3,
-        Tmpfs: { '/tmp/env': 'size=16m,mode=0700,uid=59419,gid=59419' },
+        Tmpfs: { '/tmp/env': `size=16m,mode=0700,uid=${dynoUid},gid=${dynoUid}` },
         Init: true,
       },
     })
@@ -148,7 +149,7 @@ export class ScratchApp {
     const container = await docker.createContainer({
       Image: stackImage,
       Cmd: ['bash', '-c', launcher, command],
-      User: '59419:59419',
+      User: userOf(dynoUid),
       WorkingDir: '/app',
       Labels: { 'buildpacks-test': 'yes' },
       Env: Object.entries({ HOME: '/app', PORT: '5000', DYNO: 'web.1', ...env }).map(

@@ -10,7 +10,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
-import { dynoUid } from '../../server/model/dyno-user.js'
+import { dynoUid, userOf } from '../../server/model/dyno-user.js'
 import { type Ran, startWorld, until, type World } from '../support/world.js'
 import { createCanaries, youngOrSeldom } from './canaries.js'
 
@@ -215,7 +215,7 @@ t.test('the search finds what is where it must not be', async (t) => {
     env: { LEAKED: configValue },
     labels: { 'paas.instance': world.config.instance, 'paas.kind': 'probe' },
     network: 'none',
-    user: '59419:59419',
+    user: userOf(dynoUid),
     limits: { memoryBytes: 64 * 1024 ** 2, cpus: 1, pids: 16, openFiles: 64 },
   })
   t.strictSame(await inContainers(), [`${world.config.instance}-leaky: config var`])
